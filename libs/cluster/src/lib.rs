@@ -1,0 +1,13 @@
+//! What a service knows of the cluster: an immutable snapshot of ring, members, workspaces and credentials, kept current
+//! by watching the control plane.
+//!
+//! No request waits for the control plane (C-2): everyone works on the last [`Snapshot`], also while the control plane is
+//! away. The one exception is an unknown workspace or key, which triggers one bounded [`Cluster::catch_up`].
+
+#![forbid(unsafe_code)]
+
+mod handle;
+mod snapshot;
+
+pub use handle::{CatchUp, Cluster, NotCurrent};
+pub use snapshot::{Credential, Instance, Role, Snapshot, Workspace, WorkspaceStatus};

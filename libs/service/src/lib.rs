@@ -1,0 +1,14 @@
+//! What every process needs: clocks, randomness, configuration, servers and graceful shutdown.
+//!
+//! Everything here is handed to components as an argument; nothing is global. Settings (what a user tunes) come from
+//! [`config`]; components (what a test swaps) travel in [`Components`].
+
+#![forbid(unsafe_code)]
+
+mod clock;
+mod components;
+mod random;
+
+pub use clock::{Clock, DataClock, DataClockSetting, Elapsed, SharedClock, SystemClock, timeout};
+pub use components::{Components, SharedRegistry};
+pub use random::Random;
