@@ -8,7 +8,9 @@
 mod clock;
 mod components;
 mod random;
+mod settings;
 
 pub use clock::{Clock, DataClock, DataClockSetting, Elapsed, SharedClock, SystemClock, timeout};
 pub use components::{Components, SharedRegistry};
 pub use random::Random;
+pub use settings::{AdminSettings, DataClockSettings, MemberSettings, PublicSettings};
