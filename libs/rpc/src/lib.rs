@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod frame;
+
 /// Messages, clients and server traits generated from `proto/narthex/v1`.
 #[allow(missing_debug_implementations, unreachable_pub, clippy::all, clippy::too_many_lines, reason = "generated")]
 pub mod v1 {
