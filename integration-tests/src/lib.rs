@@ -1,0 +1,15 @@
+//! The harness of the black-box tests: installs real clients and servers, starts the built binaries on free ports,
+//! waits on conditions with deadlines, and shows the logs of a test that failed.
+//!
+//! Nothing here links a service: the tests see what a user sees. Nothing is installed system-wide and no root is
+//! needed; see [`tools`]. A test is one [`sandbox::scenario`].
+
+#![forbid(unsafe_code)]
+
+pub mod aws;
+pub mod http;
+pub mod recorder;
+pub mod samples;
+pub mod sandbox;
+pub mod tools;
+pub mod wire;

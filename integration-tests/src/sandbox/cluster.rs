@@ -1,0 +1,200 @@
+//! A three-zone cluster of real processes on loopback, each started by itself so that each can be killed by itself.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process,
+};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{ClientEnv, Process, Sandbox, binary, process::Command};
+use crate::aws::Api;
+
+/// Ports that a cluster needs; its command lays them out.
+const PORTS: u16 = 60;
+
+/// The services in the order in which a cluster starts.
+const SERVICES: [&str; 4] = ["control-plane", "ingester", "distributor", "querier"];
+
+/// The zones of a cluster.
+pub const ZONES: [&str; 3] = ["a", "b", "c"];
+
+/// One service process of a cluster.
+#[derive(Debug)]
+pub struct Instance {
+    /// `<service>-zone-<zone>-<ordinal>`.
+    pub name: String,
+    /// The service, which is also the binary's name after `narthex-`.
+    pub service: &'static str,
+    /// `a`, `b` or `c`.
+    pub zone: String,
+    /// The configuration file.
+    pub config: PathBuf,
+    /// `http://ADDRESS:PORT` of its public listener, which serves `/ready` and `/metrics`.
+    pub base: String,
+    /// Its data directory, where it has one.
+    pub data_dir: Option<PathBuf>,
+    process: Option<Process>,
+}
+
+/// Three control-plane nodes, and in each zone a distributor, two ingesters and a querier.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The folder of configuration and data.
+    pub dir: PathBuf,
+    /// What `cluster init` wrote for clients.
+    pub env: ClientEnv,
+    /// Base URLs of the distributors, one per zone, in the order of the zones.
+    pub distributors: Vec<String>,
+    /// Base URLs of the queriers, likewise.
+    pub queriers: Vec<String>,
+    /// A signing client of the default workspace.
+    pub api: Api,
+    instances: BTreeMap<String, Instance>,
+    environment: Vec<(String, String)>,
+}
+
+impl Cluster {
+    /// Writes the configuration, starts every instance and waits until all are ready.
+    pub async fn start(sandbox: &Sandbox) -> Result<Self> {
+        Self::start_with(sandbox, &[]).await
+    }
+
+    /// As [`Self::start`], with further environment of every process.
+    pub async fn start_with(sandbox: &Sandbox, environment: &[(&str, &str)]) -> Result<Self> {
+        let mut cluster = Self::init(sandbox)?;
+        cluster.environment =
+            environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let all: Vec<String> = cluster.names(|_| true);
+        cluster.launch(sandbox, &all)?;
+        cluster.ready(sandbox, &all).await?;
+        Ok(cluster)
+    }
+
+    /// Writes the configuration only.
+    pub fn init(sandbox: &Sandbox) -> Result<Self> {
+        let dir = sandbox.path().join("cluster");
+        let base_port = sandbox.ports.many(PORTS)?;
+        let mut init = process::Command::new(binary("narthex")?);
+        init.args(["cluster", "init", "--dir"]).arg(&dir).arg("--base-port").arg(base_port.to_string());
+        let output = init.output()?;
+        ensure!(output.status.success(), "cluster init failed: {}", String::from_utf8_lossy(&output.stderr));
+        let env = ClientEnv::read(&dir.join("client.env"))?;
+        let (distributors, queriers) = (env.list("NARTHEX_DISTRIBUTORS")?, env.list("NARTHEX_QUERIERS")?);
+        ensure!(
+            distributors.len() == 3 && queriers.len() == 3,
+            "one address per zone: {distributors:?}, {queriers:?}"
+        );
+        let api = env.api(&sandbox.http)?;
+        let instances = instances(&dir)?;
+        ensure!(instances.len() == 15, "expected 15 instances, found {:?}", instances.keys());
+        Ok(Self { dir, env, distributors, queriers, api, instances, environment: Vec::new() })
+    }
+
+    /// Names of the instances that `choose` picks, in starting order.
+    pub fn names(&self, choose: impl Fn(&Instance) -> bool) -> Vec<String> {
+        let of = |service| self.instances.values().filter(move |instance| instance.service == service);
+        let ordered = SERVICES.into_iter().flat_map(of);
+        ordered.filter(|instance| choose(instance)).map(|instance| instance.name.clone()).collect()
+    }
+
+    /// Names of everything in a zone.
+    pub fn zone(&self, zone: &str) -> Vec<String> {
+        self.names(|instance| instance.zone == zone)
+    }
+
+    /// An instance by name.
+    pub fn instance(&self, name: &str) -> Result<&Instance> {
+        self.instances.get(name).with_context(|| format!("no instance {name}"))
+    }
+
+    /// The process of a running instance.
+    pub fn process(&mut self, name: &str) -> Result<&mut Process> {
+        let instance = self.instances.get_mut(name).with_context(|| format!("no instance {name}"))?;
+        instance.process.as_mut().with_context(|| format!("{name} does not run"))
+    }
+
+    /// Process ids of everything that runs.
+    pub fn process_ids(&self) -> Vec<u32> {
+        self.instances.values().filter_map(|instance| instance.process.as_ref()).map(Process::id).collect()
+    }
+
+    /// Starts instances without waiting.
+    pub fn launch(&mut self, sandbox: &Sandbox, names: &[String]) -> Result<()> {
+        for name in names {
+            let environment = self.environment.clone();
+            let instance = self.instances.get_mut(name).with_context(|| format!("no instance {name}"))?;
+            let program = binary(&format!("narthex-{}", instance.service))?;
+            let mut command = Command::new(program).arg("--config").arg(&instance.config);
+            for (name, value) in environment {
+                command = command.env(name, value);
+            }
+            instance.process = Some(sandbox.start(name, command)?);
+        }
+        Ok(())
+    }
+
+    /// Waits until instances are ready.
+    pub async fn ready(&mut self, sandbox: &Sandbox, names: &[String]) -> Result<()> {
+        for name in names {
+            let url = format!("{}/ready", self.instance(name)?.base);
+            sandbox.ready(self.process(name)?, &url).await?;
+        }
+        Ok(())
+    }
+
+    /// SIGKILLs instances.
+    pub fn kill(&mut self, names: &[String]) -> Result<()> {
+        for name in names {
+            self.process(name)?.kill()?;
+            if let Some(instance) = self.instances.get_mut(name) {
+                instance.process = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the data directory of an instance that does not run.
+    pub fn empty_disk(&self, name: &str) -> Result<()> {
+        let instance = self.instance(name)?;
+        ensure!(instance.process.is_none(), "{name} still runs");
+        let folder = instance.data_dir.as_ref().with_context(|| format!("{name} names no data directory"))?;
+        fs::remove_dir_all(folder).with_context(|| format!("{} cannot be emptied", folder.display()))
+    }
+}
+
+fn instances(dir: &Path) -> Result<BTreeMap<String, Instance>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(dir)? {
+        let config = entry?.path();
+        let Some(name) = config.file_name().and_then(|name| name.to_str()?.strip_suffix(".yaml")) else {
+            continue;
+        };
+        let Some((service, place)) = name.split_once("-zone-") else { continue };
+        let Some(service) = SERVICES.into_iter().find(|known| *known == service) else { continue };
+        let zone = place.split('-').next().unwrap_or_default().to_owned();
+        let text = fs::read_to_string(&config)?;
+        let listen =
+            key(&text, "listen").with_context(|| format!("{} has no key listen", config.display()))?;
+        let data_dir = key(&text, "data_dir").map(|folder| dir.join(folder));
+        let instance = Instance {
+            name: name.to_owned(),
+            service,
+            zone,
+            base: format!("http://{listen}"),
+            data_dir,
+            config: config.clone(),
+            process: None,
+        };
+        found.insert(name.to_owned(), instance);
+    }
+    Ok(found)
+}
+
+/// The value of a top-level key of a YAML file, as far as plain scalars go.
+fn key(text: &str, name: &str) -> Option<String> {
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    Some(value.trim().trim_matches(['"', '\'']).to_owned())
+}
