@@ -66,7 +66,11 @@ impl Clock for SystemClock {
 pub struct Elapsed(pub Duration);
 
 /// Runs `work`, giving up after `limit` of `clock`. The work is dropped, and so cancelled, when time is up.
-pub async fn timeout<T>(clock: &dyn Clock, limit: Duration, work: impl Future<Output = T>) -> Result<T, Elapsed> {
+pub async fn timeout<T>(
+    clock: &dyn Clock,
+    limit: Duration,
+    work: impl Future<Output = T>,
+) -> Result<T, Elapsed> {
     tokio::select! {
         biased;
         done = work => Ok(done),
@@ -91,7 +95,8 @@ struct Shift {
 impl DataClock {
     /// The wall clock's time, or the time that `setting` describes, beginning now.
     pub fn new(clock: SharedClock, setting: Option<DataClockSetting>) -> Self {
-        let shift = setting.map(|DataClockSetting { start, rate }| Shift { origin: clock.monotonic(), start, rate });
+        let shift =
+            setting.map(|DataClockSetting { start, rate }| Shift { origin: clock.monotonic(), start, rate });
         Self { clock, shift }
     }
 

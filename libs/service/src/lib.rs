@@ -7,10 +7,17 @@
 
 mod clock;
 mod components;
+pub mod config;
+mod health;
 mod random;
+pub mod server;
 mod settings;
+mod signals;
 
 pub use clock::{Clock, DataClock, DataClockSetting, Elapsed, SharedClock, SystemClock, timeout};
 pub use components::{Components, SharedRegistry};
+pub use config::{ByteSize, ConfigError, HumanDuration};
+pub use health::{Condition, Health};
 pub use random::Random;
 pub use settings::{AdminSettings, DataClockSettings, MemberSettings, PublicSettings};
+pub use signals::cancel_on_signal;
