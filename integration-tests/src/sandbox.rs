@@ -58,7 +58,7 @@ pub struct Sandbox {
 pub fn scenario(test: impl AsyncFnOnce(&Sandbox) -> Result<()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build();
     let runtime = runtime.expect("a runtime can be built");
-    let mut sandbox = Sandbox::new().expect("a sandbox can be made");
+    let sandbox = Sandbox::new().expect("a sandbox can be made");
     match runtime.block_on(test(&sandbox)) {
         Ok(()) => sandbox.discard(),
         Err(error) => {
@@ -129,7 +129,8 @@ impl Sandbox {
         .await
     }
 
-    fn discard(&mut self) {
+    /// Ends the sandbox without a trace, as after a test that passed.
+    pub fn discard(mut self) {
         self.folder = None;
     }
 

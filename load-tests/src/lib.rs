@@ -1,0 +1,21 @@
+//! A load generator for remote write, and the comparison of Narthex with its peers in one run on one machine.
+//!
+//! The generator shares the machine with the servers that it measures, so all of its work that can be done ahead is
+//! done ahead: bodies are encoded, compressed and hashed before the clock starts. What counts is the CPU time of the
+//! server processes for samples that they acknowledged.
+
+#![forbid(unsafe_code)]
+
+pub mod compare;
+mod plan;
+mod procfs;
+mod quantiles;
+mod report;
+mod send;
+mod series;
+
+pub use plan::{Plan, Prepared, Request, prepare};
+pub use procfs::{Usage, own_cpu_seconds, usage};
+pub use quantiles::Quantiles;
+pub use report::Report;
+pub use send::{Load, run};

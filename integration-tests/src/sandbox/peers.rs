@@ -19,6 +19,8 @@ pub struct Peer {
     pub base: String,
     /// What was started.
     pub tool: Tool,
+    command: Command,
+    ready: String,
 }
 
 /// How to start a Prometheus.
@@ -89,8 +91,7 @@ impl Peer {
         Self::launch(sandbox, "vmagent", tool, command, &address, "/health").await
     }
 
-    /// Starts a moto or another program of which only its command is known.
-    pub async fn launch(
+    async fn launch(
         sandbox: &Sandbox,
         name: &str,
         tool: Tool,
@@ -99,10 +100,18 @@ impl Peer {
         ready: &str,
     ) -> Result<Self> {
         eprintln!("{name}: {} {}", tool.name, tool.version);
-        let mut process = sandbox.start(name, command)?;
+        let mut process = sandbox.start(name, command.clone())?;
         let base = format!("http://{address}");
-        sandbox.ready(&mut process, &format!("{base}{ready}")).await?;
-        Ok(Self { process, base, tool })
+        let ready = format!("{base}{ready}");
+        sandbox.ready(&mut process, &ready).await?;
+        Ok(Self { process, base, tool, command, ready })
+    }
+
+    /// Kills it if it runs, and starts it again on the same files and port.
+    pub async fn restart(&mut self, sandbox: &Sandbox) -> Result<()> {
+        self.process.kill()?;
+        self.process = sandbox.start(self.process.name(), self.command.clone())?;
+        sandbox.ready(&mut self.process, &self.ready).await
     }
 
     /// Every raw sample that a Prometheus holds in `(end - range, end]`, milliseconds.

@@ -1,0 +1,174 @@
+//! The control plane as one linearizable machine: partitions, incarnations and the acknowledgements of readers.
+//!
+//! Its rules are those of `services/control-plane`: a partition begins PENDING when every zone has its ingester, becomes
+//! ACTIVE once every registered reader acknowledged that (rule 7), and starts a new epoch when an owner registers a new
+//! incarnation (rule 2).
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use narthex_model::{Epoch, Incarnation, InstanceId, PartitionId, RingRevision, Zone};
+use narthex_ring::{Owner, Partition, PartitionState, Replication, Ring};
+
+use crate::{Mutation, network::Node};
+
+/// Zones, one owner of each partition in each.
+pub const ZONES: usize = 3;
+
+#[derive(Debug)]
+struct Registered {
+    incarnation: Incarnation,
+    before_first_activation: bool,
+}
+
+#[derive(Debug)]
+struct Life {
+    state: PartitionState,
+    since: RingRevision,
+    epoch: Epoch,
+}
+
+/// The state.
+#[derive(Debug)]
+pub struct Control {
+    mutation: Mutation,
+    revision: u64,
+    ingesters: BTreeMap<usize, Registered>,
+    readers: BTreeMap<Node, RingRevision>,
+    partitions: BTreeMap<u32, Life>,
+    ring: Rc<Ring>,
+}
+
+/// Partition of an ingester: ingesters are numbered zone by zone within a partition.
+pub fn partition_of(ingester: usize) -> u32 {
+    (ingester / ZONES) as u32
+}
+
+/// The ingesters that own a partition.
+pub fn owners_of(partition: u32) -> std::ops::Range<usize> {
+    partition as usize * ZONES..(partition as usize + 1) * ZONES
+}
+
+/// The ingester behind an owner of the ring, by its address.
+pub fn ingester_of(owner: &Owner) -> usize {
+    owner.address.parse().expect("addresses are ingester numbers")
+}
+
+impl Control {
+    /// Knows nothing yet.
+    pub fn new(mutation: Mutation) -> Self {
+        Self {
+            mutation,
+            revision: 0,
+            ingesters: BTreeMap::new(),
+            readers: BTreeMap::new(),
+            partitions: BTreeMap::new(),
+            ring: Rc::new(Ring::empty(Replication::Three)),
+        }
+    }
+
+    /// The ring as it is.
+    pub fn ring(&self) -> Rc<Ring> {
+        Rc::clone(&self.ring)
+    }
+
+    /// State of a partition, if it is in the ring.
+    pub fn state(&self, partition: u32) -> Option<PartitionState> {
+        self.partitions.get(&partition).map(|life| life.state)
+    }
+
+    /// Registers an ingester; true if the incarnation came before the partition was ever ACTIVE.
+    pub fn register(&mut self, ingester: usize, incarnation: Incarnation) -> bool {
+        if let Some(known) = self.ingesters.get(&ingester)
+            && known.incarnation == incarnation
+        {
+            return known.before_first_activation;
+        }
+        let partition = partition_of(ingester);
+        let before_first_activation = self.partitions.get(&partition).is_none_or(|life| life.epoch == Epoch(0));
+        self.ingesters.insert(ingester, Registered { incarnation, before_first_activation });
+        self.revision += 1;
+        match self.partitions.get_mut(&partition) {
+            Some(life) if life.state == PartitionState::Active && self.mutation != Mutation::KeepEpoch => {
+                life.epoch = Epoch(self.revision);
+            }
+            Some(_) => {}
+            None if owners_of(partition).all(|owner| self.ingesters.contains_key(&owner)) => {
+                let since = RingRevision(self.revision);
+                self.partitions.insert(partition, Life { state: PartitionState::Pending, since, epoch: Epoch(0) });
+            }
+            None => {}
+        }
+        self.rebuild();
+        before_first_activation
+    }
+
+    /// From now on ring changes wait for this reader.
+    pub fn register_reader(&mut self, reader: Node) {
+        self.readers.entry(reader).or_default();
+    }
+
+    /// The reader acts on this revision. A restarted reader may say less than before.
+    pub fn acknowledge(&mut self, reader: Node, revision: RingRevision) {
+        if let Some(known) = self.readers.get_mut(&reader) {
+            *known = revision;
+            self.activate();
+        }
+    }
+
+    /// Registered readers.
+    pub fn readers(&self) -> impl Iterator<Item = Node> {
+        self.readers.keys().copied()
+    }
+
+    /// PENDING to ACTIVE where every reader knows.
+    fn activate(&mut self) {
+        let known = self.readers.values().min().copied().unwrap_or_default();
+        let mutation = self.mutation;
+        let due = |life: &Life| {
+            let acknowledged = known >= life.since || mutation == Mutation::ActivateUnacknowledged;
+            life.state == PartitionState::Pending && acknowledged
+        };
+        if let Some(life) = self.partitions.values_mut().find(|life| due(life)) {
+            self.revision += 1;
+            *life = Life {
+                state: PartitionState::Active,
+                since: RingRevision(self.revision),
+                epoch: Epoch(self.revision),
+            };
+            self.rebuild();
+        }
+    }
+
+    /// Takes a partition out of writes; cancels one that is still PENDING.
+    pub fn drain(&mut self, partition: u32) {
+        self.change(partition, PartitionState::Inactive, |state| state != PartitionState::Inactive);
+    }
+
+    /// Brings a drained partition back, by way of PENDING.
+    pub fn bring_back(&mut self, partition: u32) {
+        self.change(partition, PartitionState::Pending, |state| state == PartitionState::Inactive);
+    }
+
+    fn change(&mut self, partition: u32, to: PartitionState, from: impl Fn(PartitionState) -> bool) {
+        if let Some(life) = self.partitions.get_mut(&partition)
+            && from(life.state)
+        {
+            self.revision += 1;
+            life.state = to;
+            life.since = RingRevision(self.revision);
+            self.rebuild();
+        }
+    }
+
+    fn rebuild(&mut self) {
+        let partitions = self.partitions.iter().map(|(id, life)| {
+            let owners = owners_of(*id).map(|ingester| Owner {
+                instance: InstanceId::from(format!("ingester-{ingester}")),
+                zone: Zone::from(format!("zone-{}", ingester % ZONES)),
+                address: ingester.to_string(),
+            });
+            Partition { id: PartitionId(*id), state: life.state, epoch: life.epoch, owners: owners.collect() }
+        });
+        self.ring = Rc::new(Ring::new(RingRevision(self.revision), Replication::Three, partitions.collect()));
+    }
+}
