@@ -67,7 +67,7 @@ pub fn format_duration(millis: i64) -> String {
         let size = size.unsigned_abs();
         // Years, weeks and days appear only where they leave nothing over.
         let exact_only = matches!(unit, "y" | "w" | "d");
-        if rest >= size && (!exact_only || rest % size == 0) {
+        if rest >= size && (!exact_only || rest.is_multiple_of(size)) {
             text.push_str(&format!("{}{unit}", rest / size));
             rest %= size;
         }
@@ -81,7 +81,9 @@ mod tests {
 
     #[test]
     fn durations_read_as_in_prometheus() {
-        for (text, millis) in [("0", 0), ("5ms", 5), ("1h30m", 5_400_000), ("1d", 86_400_000), ("1y1w", 32_140_800_000)] {
+        for (text, millis) in
+            [("0", 0), ("5ms", 5), ("1h30m", 5_400_000), ("1d", 86_400_000), ("1y1w", 32_140_800_000)]
+        {
             assert_eq!(parse_duration(text), Ok(millis), "{text}");
         }
         for text in ["", "1", "h", "1m1h", "1.5h", "1h 1m", "-1m", "99999999999y", "1µs"] {
@@ -91,7 +93,9 @@ mod tests {
 
     #[test]
     fn durations_write_as_in_prometheus() {
-        for (millis, text) in [(0, "0s"), (5_400_000, "1h30m"), (86_400_000, "1d"), (90_000_000, "25h"), (1_500, "1s500ms")] {
+        for (millis, text) in
+            [(0, "0s"), (5_400_000, "1h30m"), (86_400_000, "1d"), (90_000_000, "25h"), (1_500, "1s500ms")]
+        {
             assert_eq!(format_duration(millis), text);
         }
     }

@@ -114,10 +114,14 @@ pub enum HistogramError {
     #[error("histogram of {0} encoded bytes exceeds the limit of {MAX_HISTOGRAM_BYTES}")]
     TooLarge(usize),
     /// A schema that is neither exponential nor custom.
-    #[error("histogram has an invalid schema, which must be between -4 and 8 for exponential buckets, or -53 for custom buckets, got {0}")]
+    #[error(
+        "histogram has an invalid schema, which must be between -4 and 8 for exponential buckets, or -53 for custom buckets, got {0}"
+    )]
     Schema(i8),
     /// Spans and counts do not agree.
-    #[error("{side} side: spans need {need} buckets, have {have} buckets: histogram spans specify different number of buckets than provided")]
+    #[error(
+        "{side} side: spans need {need} buckets, have {have} buckets: histogram spans specify different number of buckets than provided"
+    )]
     SpansMismatch {
         /// `positive` or `negative`.
         side: &'static str,
@@ -127,7 +131,9 @@ pub enum HistogramError {
         have: usize,
     },
     /// A later span that reaches back.
-    #[error("{side} side: span number {number} with offset {offset}: histogram has a span whose offset is negative")]
+    #[error(
+        "{side} side: span number {number} with offset {offset}: histogram has a span whose offset is negative"
+    )]
     SpanNegativeOffset {
         /// `positive` or `negative`.
         side: &'static str,
@@ -137,7 +143,9 @@ pub enum HistogramError {
         offset: i32,
     },
     /// A bucket that counts below zero.
-    #[error("{side} side: bucket number {number} has observation count of {count}: histogram has a bucket whose observation count is negative")]
+    #[error(
+        "{side} side: bucket number {number} has observation count of {count}: histogram has a bucket whose observation count is negative"
+    )]
     NegativeBucketCount {
         /// `positive` or `negative`.
         side: &'static str,
@@ -147,7 +155,9 @@ pub enum HistogramError {
         count: String,
     },
     /// Total and buckets disagree.
-    #[error("{buckets} observations found in buckets, but the Count field is {total}: histogram's observation count should equal the number of observations found in the buckets (in absence of NaN)")]
+    #[error(
+        "{buckets} observations found in buckets, but the Count field is {total}: histogram's observation count should equal the number of observations found in the buckets (in absence of NaN)"
+    )]
     CountMismatch {
         /// Sum over the buckets.
         buckets: u64,
@@ -194,7 +204,10 @@ impl Histogram {
             Counts::Int { zero, total, positive, negative } => {
                 check_not_negative("positive", positive, |count| count < 0)?;
                 check_not_negative("negative", negative, |count| count < 0)?;
-                let buckets = positive.iter().chain(negative).fold(*zero, |sum, count| sum.saturating_add(count.unsigned_abs()));
+                let buckets = positive
+                    .iter()
+                    .chain(negative)
+                    .fold(*zero, |sum, count| sum.saturating_add(count.unsigned_abs()));
                 let agrees = if self.sum.is_nan() { buckets <= *total } else { buckets == *total };
                 if agrees { Ok(()) } else { Err(HistogramError::CountMismatch { buckets, total: *total }) }
             }
@@ -208,7 +221,11 @@ impl Histogram {
     fn validate_custom(&self, negative_buckets: usize) -> Result<(), HistogramError> {
         if !self.has_custom_buckets() {
             let clean = self.custom_bounds.is_empty();
-            return if clean { Ok(()) } else { Err(HistogramError::Custom("exponential schema with custom bounds")) };
+            return if clean {
+                Ok(())
+            } else {
+                Err(HistogramError::Custom("exponential schema with custom bounds"))
+            };
         }
         let zero_is_empty = match self.counts {
             Counts::Int { zero, .. } => zero == 0,
@@ -224,8 +241,11 @@ impl Histogram {
         if !ascending || self.custom_bounds.iter().any(|bound| bound.is_nan()) {
             return Err(HistogramError::Custom("bounds must ascend strictly and not be NaN"));
         }
-        let reach: i64 = self.positive_spans.iter().map(|span| i64::from(span.offset) + i64::from(span.length)).sum();
-        if self.positive_spans.first().is_some_and(|span| span.offset < 0) || reach > self.custom_bounds.len() as i64 + 1 {
+        let reach: i64 =
+            self.positive_spans.iter().map(|span| i64::from(span.offset) + i64::from(span.length)).sum();
+        if self.positive_spans.first().is_some_and(|span| span.offset < 0)
+            || reach > self.custom_bounds.len() as i64 + 1
+        {
             return Err(HistogramError::Custom("spans reach outside the bounds"));
         }
         Ok(())
@@ -332,7 +352,16 @@ impl Reader<'_> {
             Counts::Float { zero, total, positive: self.floats()?, negative: self.floats()? }
         };
         let reset_hint = CounterResetHint::from_wire(flags & 0x7F);
-        Some(Histogram { schema, reset_hint, zero_threshold, sum, positive_spans, negative_spans, custom_bounds, counts })
+        Some(Histogram {
+            schema,
+            reset_hint,
+            zero_threshold,
+            sum,
+            positive_spans,
+            negative_spans,
+            custom_bounds,
+            counts,
+        })
     }
 
     fn byte(&mut self) -> Option<u8> {

@@ -229,7 +229,13 @@ mod tests {
 
     #[test]
     fn malformed_ids_are_refused_with_their_text() {
-        for text in ["", "ws-", "ws-FFFFFFFF-ffff-4fff-bfff-ffffffffffff", "ws-ffffffffff-ff-4fff-bfff-ffffffffffff", "x"] {
+        for text in [
+            "",
+            "ws-",
+            "ws-FFFFFFFF-ffff-4fff-bfff-ffffffffffff",
+            "ws-ffffffffff-ff-4fff-bfff-ffffffffffff",
+            "x",
+        ] {
             let error = text.parse::<WorkspaceId>().expect_err(text);
             assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
         }

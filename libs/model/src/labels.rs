@@ -311,7 +311,8 @@ mod tests {
     }
 
     fn labels() -> impl Strategy<Value = Labels> {
-        proptest::collection::vec(("(__name__|[A-Za-z]{1,2}|ä)", "[a-cß]{0,2}"), 0..5).prop_map(Labels::from_pairs)
+        proptest::collection::vec(("(__name__|[A-Za-z]{1,2}|ä)", "[a-cß]{0,2}"), 0..5)
+            .prop_map(Labels::from_pairs)
     }
 
     proptest! {

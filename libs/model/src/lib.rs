@@ -9,6 +9,7 @@
 mod duration;
 mod histogram;
 mod ids;
+mod ids_serde;
 mod labels;
 mod matcher;
 mod metadata;
@@ -16,12 +17,15 @@ mod sample;
 mod time;
 
 pub use duration::{DurationError, format_duration, parse_duration};
-pub use histogram::{BucketSpan, Counts, CounterResetHint, Histogram, HistogramError, MAX_HISTOGRAM_BYTES};
+pub use histogram::{BucketSpan, CounterResetHint, Counts, Histogram, HistogramError, MAX_HISTOGRAM_BYTES};
 pub use ids::{
     AccountId, BootId, Epoch, IdError, Incarnation, InstanceId, ManifestRevision, PartitionId, RingRevision,
     SeriesHash, WorkspaceId, Zone,
 };
-pub use labels::{LabelError, Labels, LabelsBuilder, METRIC_NAME, SEPARATOR, cmp_series, is_valid_label_name, is_valid_metric_name, metric_name_of};
+pub use labels::{
+    LabelError, Labels, LabelsBuilder, METRIC_NAME, SEPARATOR, cmp_series, is_valid_label_name,
+    is_valid_metric_name, metric_name_of,
+};
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use metadata::{MetricMetadata, MetricType};
 pub use sample::{STALE_NAN_BITS, Sample, Value, is_stale, resolve, stale_marker};

@@ -80,7 +80,8 @@ mod tests {
         prop_oneof![
             any::<u64>().prop_map(|bits| Value::Float(f64::from_bits(bits))),
             Just(Value::Float(stale_marker())),
-            any::<f64>().prop_map(|sum| Value::Histogram(Arc::new(Histogram { sum, ..Histogram::default() }))),
+            any::<f64>()
+                .prop_map(|sum| Value::Histogram(Arc::new(Histogram { sum, ..Histogram::default() }))),
         ]
     }
 

@@ -12,29 +12,32 @@ use std::{
 
 /// What a client needs to know.
 #[derive(Debug, Clone)]
-pub struct Connection {
-    /// Base URL of the API, such as `http://127.0.0.1:9009`, without a slash at the end.
-    pub endpoint: String,
+pub(crate) struct Connection {
+    /// Base URL of the AMP API, such as `http://127.0.0.1:9009`, without a slash at the end.
+    pub(crate) endpoint: String,
+    /// Base URL for remote write; the same as `endpoint` where one address serves everything.
+    pub(crate) write_endpoint: String,
+    /// Base URL for queries; likewise.
+    pub(crate) query_endpoint: String,
     /// Region that requests are signed for.
-    pub region: String,
+    pub(crate) region: String,
     /// Access key id.
-    pub access_key_id: String,
+    pub(crate) access_key_id: String,
     /// Secret access key.
-    pub secret_access_key: String,
+    pub(crate) secret_access_key: String,
     /// Id of the workspace.
-    pub workspace: String,
+    pub(crate) workspace: String,
     /// Further lines of `client.env`, as name and value.
-    pub extra: Vec<(String, String)>,
+    pub(crate) extra: Vec<(String, String)>,
 }
 
 impl Connection {
-    /// Base URL of the workspace, without a slash at the end.
-    pub fn workspace_url(&self) -> String {
-        format!("{}/workspaces/{}", self.endpoint, self.workspace)
+    fn workspace_url(&self, endpoint: &str) -> String {
+        format!("{endpoint}/workspaces/{}", self.workspace)
     }
 
     /// Writes all three files and returns their paths.
-    pub fn write_files(&self, directory: &Path) -> io::Result<[PathBuf; 3]> {
+    pub(crate) fn write_files(&self, directory: &Path) -> io::Result<[PathBuf; 3]> {
         let files = [
             ("client.env", self.client_env()),
             ("prometheus.yml", self.prometheus_yml()),
@@ -50,7 +53,7 @@ impl Connection {
     }
 
     fn client_env(&self) -> String {
-        let workspace_url = self.workspace_url();
+        let workspace_url = self.workspace_url(&self.query_endpoint);
         let lines = [
             ("AWS_ACCESS_KEY_ID", self.access_key_id.as_str()),
             ("AWS_SECRET_ACCESS_KEY", &self.secret_access_key),
@@ -66,7 +69,7 @@ impl Connection {
 
     fn prometheus_yml(&self) -> String {
         let Self { region, access_key_id, secret_access_key, .. } = self;
-        let url = self.workspace_url();
+        let url = self.workspace_url(&self.write_endpoint);
         format!(
             "# Add your own scrape_configs; everything scraped is written to the workspace.
 global:
@@ -93,7 +96,7 @@ remote_write:
 
     fn grafana_yaml(&self) -> String {
         let Self { region, access_key_id, secret_access_key, .. } = self;
-        let url = self.workspace_url();
+        let url = self.workspace_url(&self.query_endpoint);
         format!(
             "# For Grafana's provisioning/datasources folder; Grafana needs [auth] sigv4_auth_enabled = true.
 apiVersion: 1
@@ -118,7 +121,7 @@ datasources:
 }
 
 /// Writes a file that only its owner may read, replacing an older one in one step.
-pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let draft = path.with_extension("new");
     // A left-over draft may have other permissions.
     if let Err(error) = fs::remove_file(&draft)

@@ -21,15 +21,17 @@ fn counts() -> impl Strategy<Value = Counts> {
 
 fn histogram() -> impl Strategy<Value = Histogram> {
     (any::<i8>(), 0u8..4, any::<f64>(), any::<u64>(), spans(), spans(), floats(), counts()).prop_map(
-        |(schema, hint, zero_threshold, sum, positive_spans, negative_spans, custom_bounds, counts)| Histogram {
-            schema,
-            reset_hint: CounterResetHint::from_wire(hint),
-            zero_threshold,
-            sum: f64::from_bits(sum),
-            positive_spans,
-            negative_spans,
-            custom_bounds,
-            counts,
+        |(schema, hint, zero_threshold, sum, positive_spans, negative_spans, custom_bounds, counts)| {
+            Histogram {
+                schema,
+                reset_hint: CounterResetHint::from_wire(hint),
+                zero_threshold,
+                sum: f64::from_bits(sum),
+                positive_spans,
+                negative_spans,
+                custom_bounds,
+                counts,
+            }
         },
     )
 }
@@ -73,13 +75,22 @@ fn validation_speaks_as_prometheus_does() {
     assert!(text.starts_with("5 observations found in buckets, but the Count field is 6"), "{text}");
     assert_eq!(Histogram { schema: 9, ..valid() }.validate(), Err(HistogramError::Schema(9)));
     assert_eq!(
-        Histogram { custom_bounds: vec![1.0, 1.0], schema: -53, counts: Counts::default(), positive_spans: vec![], ..valid() }
-            .validate(),
+        Histogram {
+            custom_bounds: vec![1.0, 1.0],
+            schema: -53,
+            counts: Counts::default(),
+            positive_spans: vec![],
+            ..valid()
+        }
+        .validate(),
         Err(HistogramError::Custom("bounds must ascend strictly and not be NaN"))
     );
 }
 
 #[test]
 fn oversized_input_is_refused_before_it_is_read() {
-    assert_eq!(Histogram::from_bytes(&vec![0; MAX_HISTOGRAM_BYTES + 1]), Err(HistogramError::TooLarge(MAX_HISTOGRAM_BYTES + 1)));
+    assert_eq!(
+        Histogram::from_bytes(&vec![0; MAX_HISTOGRAM_BYTES + 1]),
+        Err(HistogramError::TooLarge(MAX_HISTOGRAM_BYTES + 1))
+    );
 }
