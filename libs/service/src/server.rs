@@ -10,7 +10,11 @@ mod idle;
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::{MatchedPath, Request},
+    middleware::Next,
+};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::Components;
@@ -121,6 +125,18 @@ pub fn serve_grpc(
     components: &Components,
 ) -> io::Result<Serving> {
     serve(listener, routes.prepare().into_axum_router(), options, components)
+}
+
+/// Leaves the matched route's pattern in each reply's extensions, where the layers around the router find it.
+pub fn label_routes(router: Router) -> Router {
+    router.layer(axum::middleware::from_fn(|request: Request, next: Next| async move {
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let mut response = next.run(request).await;
+        if let Some(route) = route {
+            response.extensions_mut().insert(route);
+        }
+        response
+    }))
 }
 
 #[cfg(test)]

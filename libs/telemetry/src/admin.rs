@@ -24,7 +24,9 @@ fn metrics(registry: &SharedRegistry) -> Response {
     let mut text = String::new();
     match encode(&mut text, &registry.lock()) {
         Ok(()) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot encode metrics: {error}\n")).into_response(),
+        Err(error) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot encode metrics: {error}\n")).into_response()
+        }
     }
 }
 
@@ -72,7 +74,10 @@ mod tests {
         let _ring = health.condition("ring");
         let router = admin_router(registry, health.clone());
 
-        assert_eq!(get_text(&router, "/ready").await, (503, "ring: starting\nwal: replaying segment 3 of 9\n".into()));
+        assert_eq!(
+            get_text(&router, "/ready").await,
+            (503, "ring: starting\nwal: replaying segment 3 of 9\n".into())
+        );
         assert_eq!(get_text(&router, "/live").await, (200, "live\n".into()));
         health.dead("fsync failed");
         assert_eq!(get_text(&router, "/live").await, (503, "fsync failed\n".into()));

@@ -58,7 +58,11 @@ impl RequestMetrics {
         };
         let name = |what: &str| format!("narthex_{}_{}_{what}", service.replace('-', "_"), protocol.name());
         let mut registry = registry.lock();
-        registry.register(name("requests"), "Requests answered, by route and status", metrics.requests.clone());
+        registry.register(
+            name("requests"),
+            "Requests answered, by route and status",
+            metrics.requests.clone(),
+        );
         registry.register(
             name("request_duration_seconds"),
             "Time from the request's head to the reply's head",

@@ -111,10 +111,14 @@ fn outcome<R>(protocol: Protocol, path: Arc<str>, response: &Response<R>) -> (Ar
     match protocol {
         Protocol::Http => {
             let route = response.extensions().get::<MatchedPath>();
-            (route.map_or_else(|| "unmatched".into(), |route| route.as_str().into()), response.status().as_u16())
+            (
+                route.map_or_else(|| "unmatched".into(), |route| route.as_str().into()),
+                response.status().as_u16(),
+            )
         }
         Protocol::Grpc => {
-            let code = response.headers().get("grpc-status").and_then(|code| code.to_str().ok()?.parse().ok());
+            let code =
+                response.headers().get("grpc-status").and_then(|code| code.to_str().ok()?.parse().ok());
             match code.unwrap_or(0) {
                 UNIMPLEMENTED => ("unmatched".into(), UNIMPLEMENTED),
                 code => (path, code),

@@ -19,7 +19,13 @@ pub struct TelemetrySettings {
     pub log_level: String,
 
     /// How log lines look
-    #[arg(long = "log.format", env = "NARTHEX_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value = "text")]
+    #[arg(
+        long = "log.format",
+        env = "NARTHEX_LOG_FORMAT",
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "text"
+    )]
     pub log_format: LogFormat,
 
     /// Where traces are sent by OTLP over gRPC, as http://HOST:4317. Unset: nowhere

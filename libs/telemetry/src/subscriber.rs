@@ -56,9 +56,15 @@ impl Telemetry {
             LogFormat::Json => Box::new(lines.json().flatten_event(true).with_filter(filter)),
             LogFormat::Text => Box::new(lines.with_filter(filter)),
         };
-        let provider = settings.otlp_endpoint.as_deref().map(|endpoint| exporter(service, endpoint, settings)).transpose()?;
+        let provider = settings
+            .otlp_endpoint
+            .as_deref()
+            .map(|endpoint| exporter(service, endpoint, settings))
+            .transpose()?;
         let spans = provider.as_ref().map(|provider| {
-            tracing_opentelemetry::layer().with_tracer(provider.tracer("narthex")).with_filter(LevelFilter::INFO)
+            tracing_opentelemetry::layer()
+                .with_tracer(provider.tracer("narthex"))
+                .with_filter(LevelFilter::INFO)
         });
         let subscriber = tracing_subscriber::registry().with(lines).with(spans);
         Ok((Dispatch::new(subscriber), Self { provider }))
@@ -71,13 +77,19 @@ impl Telemetry {
         let flushed = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(FLUSH_LIMIT)).await;
         match flushed {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the last spans could not be sent; is the OTLP endpoint up?"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the last spans could not be sent; is the OTLP endpoint up?")
+            }
             Err(error) => tracing::warn!(%error, "the trace exporter failed"),
         }
     }
 }
 
-fn exporter(service: &str, endpoint: &str, settings: &TelemetrySettings) -> Result<SdkTracerProvider, TelemetryError> {
+fn exporter(
+    service: &str,
+    endpoint: &str,
+    settings: &TelemetrySettings,
+) -> Result<SdkTracerProvider, TelemetryError> {
     let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
     let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sample_ratio)));
     let resource = Resource::builder().with_service_name(service.to_owned()).build();
