@@ -5,10 +5,23 @@
 
 #![forbid(unsafe_code)]
 
+mod error;
 pub mod frame;
+mod peers;
+
+pub use error::RpcError;
+pub use peers::{
+    Answers, DynPush, DynSeriesSource, LocalPeer, PeerOptions, Peers, SelectStream, SeriesStream,
+};
 
 /// Messages, clients and server traits generated from `proto/narthex/v1`.
-#[allow(missing_debug_implementations, unreachable_pub, clippy::all, clippy::too_many_lines, reason = "generated")]
+#[allow(
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::all,
+    clippy::too_many_lines,
+    reason = "generated"
+)]
 pub mod v1 {
     tonic::include_proto!("narthex.v1");
 }
