@@ -1,0 +1,198 @@
+//! Settings of the querier.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::{ArgAction, Args, Parser};
+use narthex_promql::EngineConfig;
+use narthex_service::{AdminSettings, ByteSize, DataClockSettings, HumanDuration, MemberSettings, PublicSettings};
+
+/// Answers PromQL over HTTP from the ingesters of all partitions.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "narthex-querier", version)]
+pub struct Config {
+    /// Address of the query API, and of /ready, /live and /metrics unless --admin-listen is set
+    #[arg(long = "listen", env = "NARTHEX_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9009")]
+    pub listen: SocketAddr,
+
+    /// Who this process is in the cluster.
+    #[command(flatten)]
+    pub member: MemberSettings,
+
+    /// How the deployment presents itself.
+    #[command(flatten)]
+    pub public: PublicSettings,
+
+    /// Where operators look.
+    #[command(flatten)]
+    pub admin: AdminSettings,
+
+    /// Time that samples are judged by.
+    #[command(flatten)]
+    pub data_clock: DataClockSettings,
+
+    /// How queries run.
+    #[command(flatten)]
+    pub query: QueryArgs,
+}
+
+/// The querier's own keys, shared with the all-in-one.
+#[derive(Debug, Clone, Args)]
+pub struct QueryArgs {
+    /// Longest time a query may run; the timeout parameter of a request only shortens it
+    #[arg(long = "query.timeout", env = "NARTHEX_QUERY_TIMEOUT", value_name = "DURATION", default_value = "2m")]
+    pub timeout: HumanDuration,
+
+    /// How far back an instant selector looks for a sample
+    #[arg(
+        long = "query.lookback-delta",
+        env = "NARTHEX_QUERY_LOOKBACK_DELTA",
+        value_name = "DURATION",
+        default_value = "5m"
+    )]
+    pub lookback_delta: HumanDuration,
+
+    /// Most samples a query may read, and hold in memory at one time
+    #[arg(
+        long = "query.max-samples",
+        env = "NARTHEX_QUERY_MAX_SAMPLES",
+        value_name = "NUMBER",
+        default_value_t = 50_000_000
+    )]
+    pub max_samples: u64,
+
+    /// Most series one selector may read
+    #[arg(
+        long = "query.max-series",
+        env = "NARTHEX_QUERY_MAX_SERIES",
+        value_name = "NUMBER",
+        default_value_t = 12_000_000
+    )]
+    pub max_series: u64,
+
+    /// Most bytes of chunks one selector may receive from all owners together
+    #[arg(long = "query.max-bytes", env = "NARTHEX_QUERY_MAX_BYTES", value_name = "BYTES", default_value = "5GiB")]
+    pub max_bytes: ByteSize,
+
+    /// Round start and end of range queries down to multiples of the step, as the managed service does
+    #[arg(
+        long = "query.align-range",
+        env = "NARTHEX_QUERY_ALIGN_RANGE",
+        value_name = "true|false",
+        default_value_t = true,
+        action = ArgAction::Set
+    )]
+    pub align_range: bool,
+
+    /// Requests answered at a time
+    #[arg(
+        long = "query.max-concurrent",
+        env = "NARTHEX_QUERY_MAX_CONCURRENT",
+        value_name = "NUMBER",
+        default_value_t = 40
+    )]
+    pub max_concurrent: usize,
+
+    /// Requests of one workspace answered at a time
+    #[arg(
+        long = "query.max-concurrent-per-workspace",
+        env = "NARTHEX_QUERY_MAX_CONCURRENT_PER_WORKSPACE",
+        value_name = "NUMBER",
+        default_value_t = 20
+    )]
+    pub max_concurrent_per_workspace: usize,
+
+    /// Requests of one workspace that may wait; more are refused with 429
+    #[arg(
+        long = "query.max-waiting-per-workspace",
+        env = "NARTHEX_QUERY_MAX_WAITING_PER_WORKSPACE",
+        value_name = "NUMBER",
+        default_value_t = 200
+    )]
+    pub max_waiting_per_workspace: usize,
+
+    /// Largest form body of a request
+    #[arg(
+        long = "query.max-request-bytes",
+        env = "NARTHEX_QUERY_MAX_REQUEST_BYTES",
+        value_name = "BYTES",
+        default_value = "1MiB"
+    )]
+    pub max_request_bytes: ByteSize,
+
+    /// Ask one more owner of a partition when those asked have not sent anything for this long
+    #[arg(
+        long = "query.hedge-after",
+        env = "NARTHEX_QUERY_HEDGE_AFTER",
+        value_name = "DURATION",
+        default_value = "500ms"
+    )]
+    pub hedge_after: HumanDuration,
+}
+
+/// [`QueryArgs`] as the API uses them.
+#[derive(Debug, Clone)]
+pub struct QuerySettings {
+    /// Longest time of a query.
+    pub timeout: Duration,
+    /// Lookback in milliseconds.
+    pub lookback_delta_ms: i64,
+    /// Most samples of a query.
+    pub max_samples: u64,
+    /// Most series of a selector.
+    pub max_series: u64,
+    /// Most bytes of a selector.
+    pub max_bytes: u64,
+    /// Whether ranges are aligned (STAT-11).
+    pub align_range: bool,
+    /// Requests running in the process.
+    pub max_concurrent: usize,
+    /// Requests running for one workspace.
+    pub max_concurrent_per_workspace: usize,
+    /// Requests waiting for one workspace.
+    pub max_waiting_per_workspace: usize,
+    /// Largest body.
+    pub max_request_bytes: usize,
+    /// Silence after which another owner is asked.
+    pub hedge_after: Duration,
+}
+
+impl From<&QueryArgs> for QuerySettings {
+    fn from(args: &QueryArgs) -> Self {
+        Self {
+            timeout: args.timeout.get(),
+            lookback_delta_ms: i64::try_from(args.lookback_delta.get().as_millis()).unwrap_or(i64::MAX),
+            max_samples: args.max_samples,
+            max_series: args.max_series,
+            max_bytes: args.max_bytes.bytes(),
+            align_range: args.align_range,
+            max_concurrent: args.max_concurrent,
+            max_concurrent_per_workspace: args.max_concurrent_per_workspace,
+            max_waiting_per_workspace: args.max_waiting_per_workspace,
+            max_request_bytes: args.max_request_bytes.as_usize(),
+            hedge_after: args.hedge_after.get(),
+        }
+    }
+}
+
+impl Default for QuerySettings {
+    /// The defaults of the flags.
+    fn default() -> Self {
+        #[derive(Parser)]
+        struct Defaults {
+            #[command(flatten)]
+            query: QueryArgs,
+        }
+        (&Defaults::parse_from(["defaults"]).query).into()
+    }
+}
+
+impl QuerySettings {
+    pub(crate) fn engine(&self) -> EngineConfig {
+        EngineConfig {
+            lookback_delta_ms: self.lookback_delta_ms,
+            max_samples: usize::try_from(self.max_samples).unwrap_or(usize::MAX),
+            per_step_stats: true,
+            ..EngineConfig::default()
+        }
+    }
+}

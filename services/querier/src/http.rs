@@ -1,0 +1,32 @@
+//! The Prometheus HTTP API under `/workspaces/{id}/api/v1/`.
+//!
+//! Handlers know storage only through [`crate::Reads`] and authentication not at all: the edge layer in front of them has
+//! settled who asks and that the workspace exists.
+
+mod api;
+mod call;
+mod cors;
+mod error;
+mod gate;
+mod json;
+mod labels;
+mod metadata;
+mod names;
+mod params;
+mod query;
+mod range;
+mod router;
+mod selectors;
+mod series;
+mod status;
+mod time;
+
+#[cfg(test)]
+mod http_test;
+#[cfg(test)]
+mod params_test;
+
+pub(crate) use api::Api;
+pub(crate) use cors::allow_browsers;
+pub(crate) use error::{ApiError, ErrorKind};
+pub(crate) use router::router;

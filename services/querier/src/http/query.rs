@@ -1,0 +1,195 @@
+//! `query`, and what it shares with `query_range`: parse, wait for a slot, evaluate within the time limit, write.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use futures::stream;
+use http::header;
+use narthex_model::TimestampMs;
+use narthex_promql::{Annotations, Control, Engine, EvalError, Expr, QueryResult, QueryValue, SeriesSource};
+use narthex_service::timeout;
+
+use super::{
+    Api, ApiError,
+    call::Call,
+    json::{QueryBody, Statistics, write_strings},
+    range::Steps,
+    status::{TRUNCATED, Truncated},
+};
+
+/// Most annotations of each kind in an answer.
+const ANNOTATIONS: usize = 10;
+
+/// Evaluates at one time.
+pub(crate) async fn query(State(api): State<Arc<Api>>, call: Call) -> Response {
+    api.answer("instant", call.workspace, async {
+        let limit = call.params.limit()?;
+        let at = call.params.time_or("time", api.data_clock.now())?;
+        let time_limit = api.time_limit(&call)?;
+        let plan = Plan::of(&api, &call)?;
+        let (result, stats) = plan.run(&api, &call, time_limit, Times::At(at)).await?;
+        Ok(respond(&api, &call, result, stats, limit))
+    })
+    .await
+}
+
+/// When a query is evaluated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Times {
+    At(TimestampMs),
+    Steps(Steps),
+}
+
+/// A parsed query and the engine that its parameters ask for.
+pub(crate) struct Plan {
+    expr: Expr,
+    engine: Engine,
+    preparation: f64,
+}
+
+impl Plan {
+    /// Reads `query` and `lookback_delta`.
+    pub(crate) fn of(api: &Api, call: &Call) -> Result<Self, ApiError> {
+        let start = api.clock.monotonic();
+        let lookback = call.params.get("lookback_delta");
+        let engine = match lookback {
+            "" => api.engine,
+            text => {
+                let millis = super::time::parse_duration(text).map_err(|reason| {
+                    ApiError::bad_data(format!("error parsing lookback delta duration: {reason}"))
+                })?;
+                // As in Prometheus, nothing and less stand for the default.
+                if millis > 0 { api.engine.with_lookback_ms(millis) } else { api.engine }
+            }
+        };
+        let expr = narthex_promql::parse(call.params.get("query"))
+            .map_err(|error| ApiError::parameter("query", error))?;
+        Ok(Self { expr, engine, preparation: api.seconds_since(start) })
+    }
+
+    /// Waits for a slot and evaluates. Dropping the future stops the evaluation and every read.
+    pub(crate) async fn run(
+        self,
+        api: &Api,
+        call: &Call,
+        limit: Duration,
+        times: Times,
+    ) -> Result<(QueryResult, Statistics), ApiError> {
+        let start = api.clock.monotonic();
+        let _slot = api.enter(call.workspace, limit).await?;
+        let queued = api.seconds_since(start);
+        let left = limit.saturating_sub(api.clock.monotonic().saturating_sub(start));
+        let source = api.reads.source(call.workspace);
+        let control = Control::default();
+        let _stop = Stop(control.clone());
+        let begin = api.clock.monotonic();
+        let work = self.evaluate(&*source, times, &control);
+        let result = timed(api, left, &control, work).await?;
+        let evaluation = api.seconds_since(begin);
+        let samples = result.stats.clone();
+        Ok((result, Statistics { samples, queued, preparation: self.preparation, evaluation }))
+    }
+
+    async fn evaluate(
+        &self,
+        source: &dyn SeriesSource,
+        times: Times,
+        control: &Control,
+    ) -> Result<QueryResult, EvalError> {
+        let Self { engine, expr, .. } = self;
+        match times {
+            Times::At(at) => engine.instant(source, expr, at, control).await,
+            Times::Steps(Steps { start, end, step }) => {
+                engine.range(source, expr, start, end, step, control).await
+            }
+        }
+    }
+}
+
+async fn timed<T>(
+    api: &Api,
+    limit: Duration,
+    control: &Control,
+    work: impl Future<Output = Result<T, EvalError>>,
+) -> Result<T, EvalError> {
+    match timeout(&*api.clock, limit, work).await {
+        Ok(done) => done,
+        Err(_) => {
+            control.time_out();
+            Err(EvalError::Timeout)
+        }
+    }
+}
+
+/// Ends whatever still runs on other threads once the request is over.
+struct Stop(Control);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// The success answer, streamed.
+pub(crate) fn respond(
+    api: &Api,
+    call: &Call,
+    mut result: QueryResult,
+    stats: Statistics,
+    limit: Option<usize>,
+) -> Response {
+    let (series, truncated) = match &mut result.value {
+        QueryValue::Vector(samples) => {
+            let truncated = Truncated::cut(samples, limit);
+            (samples.len(), truncated)
+        }
+        QueryValue::Matrix(series) => {
+            let truncated = Truncated::cut(series, limit);
+            (series.len(), truncated)
+        }
+        QueryValue::Scalar { .. } | QueryValue::String { .. } => (1, Truncated(false)),
+    };
+    api.metrics.samples.observe(stats.samples.total_queryable_samples as f64);
+    api.metrics.series.observe(series as f64);
+    let asked = call.params.get("stats");
+    let ends = annotations(result.annotations, truncated, asked);
+    let mut stats = stats;
+    if asked != "all" {
+        stats.samples.per_step.clear();
+    }
+    let body = QueryBody::new(result.value, (!asked.is_empty()).then_some(&stats), &ends);
+    let body = Body::from_stream(stream::iter(body.map(Ok::<_, std::convert::Infallible>)));
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// `,"warnings":[...],"infos":[...]`, each only where there are some.
+fn annotations(found: Annotations, truncated: Truncated, stats: &str) -> Vec<u8> {
+    let Annotations { mut warnings, infos } = found;
+    if truncated.0 {
+        warnings.push(TRUNCATED.into());
+    }
+    if !matches!(stats, "" | "true" | "all") {
+        warnings.push(format!(
+            "value {stats:?} for parameter \"stats\" is deprecated and will be rejected in the next major release, \
+             use \"true\" or \"all\""
+        ));
+    }
+    let mut out = Vec::new();
+    for (name, word, mut texts) in [("warnings", "warning", warnings), ("infos", "info", infos)] {
+        if texts.is_empty() {
+            continue;
+        }
+        if texts.len() > ANNOTATIONS {
+            let omitted = format!("{} more {word} annotations omitted", texts.len() - ANNOTATIONS);
+            texts.truncate(ANNOTATIONS);
+            texts.push(omitted);
+        }
+        out.extend_from_slice(format!(",\"{name}\":").as_bytes());
+        write_strings(&mut out, texts.iter().map(String::as_str));
+    }
+    out
+}

@@ -1,0 +1,15 @@
+//! The querier: Prometheus's query API over quorum reads of every partition.
+//!
+//! `read` gathers complete answers from owners and merges them, `narthex-promql` evaluates, `http` speaks Prometheus's
+//! language. Stateless: all it keeps is the cluster snapshot. Invariants and T-1 of the design live here.
+
+#![forbid(unsafe_code)]
+
+mod config;
+mod http;
+mod metrics;
+pub mod read;
+mod reads;
+
+pub use config::{Config, QueryArgs, QuerySettings};
+pub use reads::{Lookup, Reads};

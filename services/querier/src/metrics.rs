@@ -1,0 +1,88 @@
+//! Counters of the querier. Every refusal and every way in which a read deviates from the plain one has its own.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+/// Seconds: from a millisecond to the default timeout.
+const DURATIONS: [f64; 12] = [0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0];
+/// Powers of ten for samples and series.
+const SIZES: [f64; 8] = [1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e7];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Outcome {
+    /// `instant`, `range`, `labels`, `series` or `metadata`.
+    pub(crate) kind: &'static str,
+    /// `success` or Prometheus's `errorType`.
+    pub(crate) outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Kind {
+    /// As in [`Outcome`].
+    pub(crate) kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Reason {
+    /// Why.
+    pub(crate) reason: &'static str,
+}
+
+/// All metrics; cloning shares them.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics {
+    pub(crate) queries: Family<Outcome, Counter>,
+    pub(crate) duration: Family<Kind, Histogram>,
+    pub(crate) samples: Histogram,
+    pub(crate) series: Histogram,
+    pub(crate) running: Gauge,
+    pub(crate) waiting: Gauge,
+    pub(crate) refused: Family<Reason, Counter>,
+    pub(crate) owner_failures: Family<Reason, Counter>,
+    pub(crate) hedged: Counter,
+    pub(crate) replans: Counter,
+    pub(crate) no_quorum: Counter,
+    pub(crate) conflicts: Counter,
+    pub(crate) received_bytes: Counter,
+}
+
+impl Metrics {
+    /// Registers everything under `narthex_querier_`.
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            queries: Family::default(),
+            duration: Family::new_with_constructor(|| Histogram::new(DURATIONS)),
+            samples: Histogram::new(SIZES),
+            series: Histogram::new(SIZES),
+            running: Gauge::default(),
+            waiting: Gauge::default(),
+            refused: Family::default(),
+            owner_failures: Family::default(),
+            hedged: Counter::default(),
+            replans: Counter::default(),
+            no_quorum: Counter::default(),
+            conflicts: Counter::default(),
+            received_bytes: Counter::default(),
+        };
+        let registry = registry.sub_registry_with_prefix("narthex_querier");
+        registry.register("queries", "Requests by kind and outcome", metrics.queries.clone());
+        registry.register("query_duration_seconds", "Time to the first byte of the answer", metrics.duration.clone());
+        registry.register("query_samples", "Samples that a query looked at", metrics.samples.clone());
+        registry.register("query_series", "Series in a query's answer", metrics.series.clone());
+        registry.register("queries_running", "Requests being answered", metrics.running.clone());
+        registry.register("queries_waiting", "Requests waiting for a slot", metrics.waiting.clone());
+        registry.register("queries_refused", "Requests refused before they ran, by reason", metrics.refused.clone());
+        let help = "Reads that an owner did not answer completely, by reason";
+        registry.register("owner_read_failures", help, metrics.owner_failures.clone());
+        registry.register("hedged_reads", "Partitions whose third owner was asked early", metrics.hedged.clone());
+        registry.register("replans", "Reads planned again on a newer ring", metrics.replans.clone());
+        registry.register("reads_without_quorum", "Reads that found no quorum of a partition", metrics.no_quorum.clone());
+        let help = "Series of which two owners hold different values for one timestamp";
+        registry.register("conflicting_series", help, metrics.conflicts.clone());
+        registry.register("received_bytes", "Bytes of chunks received from owners", metrics.received_bytes.clone());
+        metrics
+    }
+}

@@ -1,0 +1,142 @@
+//! One owner's answer to a Select, put together from its stream.
+//!
+//! The builder takes messages in their order and refuses what breaks the protocol: series out of order or repeated, chunks
+//! of unknown series, chunks that do not hold what they say. What comes out is columnar, complete, within the asked time,
+//! ascending and without repetition; overlapping chunks are settled by `resolve`.
+
+use std::{mem, sync::Arc};
+
+use narthex_chunk::{Chunk, Encoding};
+use narthex_model::{Epoch, Histogram, Labels, RingRevision, TimeRange, TimestampMs};
+use narthex_promql::SeriesData;
+use narthex_rpc::v1::{self, select_response::Part};
+
+use super::{Budget, Failure, failure::OwnerError, series_merge::tidy};
+
+/// What an owner says of itself with every answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AnswerState {
+    /// Its ring.
+    pub ring_revision: RingRevision,
+    /// The partition's epoch as it knows it.
+    pub epoch: Epoch,
+}
+
+impl From<&v1::SourceState> for AnswerState {
+    fn from(state: &v1::SourceState) -> Self {
+        Self { ring_revision: RingRevision(state.ring_revision), epoch: Epoch(state.epoch) }
+    }
+}
+
+/// A complete answer.
+#[derive(Debug, Clone)]
+pub struct Answer<T> {
+    /// The owner's state when it answered.
+    pub state: AnswerState,
+    /// What it holds.
+    pub data: T,
+}
+
+/// Collects a Select stream.
+#[derive(Debug)]
+pub struct AnswerBuilder {
+    range: TimeRange,
+    budget: Budget,
+    state: Option<AnswerState>,
+    series: Vec<SeriesData>,
+    samples: u64,
+}
+
+impl AnswerBuilder {
+    /// An answer for a time range, within a budget.
+    pub fn new(range: TimeRange, budget: Budget) -> Self {
+        Self { range, budget, state: None, series: Vec::new(), samples: 0 }
+    }
+
+    /// Takes the next message.
+    pub(crate) fn push(&mut self, message: v1::SelectResponse) -> Result<(), OwnerError> {
+        let malformed = |text: &str| OwnerError::Failed(Failure::Malformed(text.into()));
+        match message.part {
+            Some(Part::State(state)) if self.state.is_none() => self.state = Some((&state).into()),
+            Some(Part::Series(batch)) if self.state.is_some() => {
+                batch.labels.into_iter().try_for_each(|labels| self.push_series(labels))?;
+            }
+            Some(Part::Chunks(batch)) if self.state.is_some() => {
+                batch.chunks.into_iter().try_for_each(|chunk| self.push_chunk(chunk))?;
+            }
+            Some(Part::Digests(_)) => return Err(malformed("digests in an answer with data")),
+            Some(_) => return Err(malformed("state missing, repeated or late")),
+            // A part that a newer owner added; what it says is not needed for a complete answer.
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn push_series(&mut self, bytes: bytes::Bytes) -> Result<(), OwnerError> {
+        self.budget.charge_bytes(bytes.len()).map_err(OwnerError::Fatal)?;
+        let labels = Labels::from_canonical(bytes).map_err(|error| Failure::Malformed(error.to_string()))?;
+        if self.series.last().is_some_and(|last| last.labels >= labels) {
+            return Err(Failure::Malformed(format!("series {labels} is out of order")).into());
+        }
+        self.budget.check_series(self.series.len() + 1).map_err(OwnerError::Fatal)?;
+        self.series.push(SeriesData { labels, ..SeriesData::default() });
+        Ok(())
+    }
+
+    fn push_chunk(&mut self, chunk: v1::Chunk) -> Result<(), OwnerError> {
+        self.budget.charge_bytes(chunk.data.len()).map_err(OwnerError::Fatal)?;
+        self.samples = self.samples.saturating_add(u64::from(chunk.samples));
+        self.budget.check_samples(self.samples).map_err(OwnerError::Fatal)?;
+        let malformed = |text: String| OwnerError::Failed(Failure::Malformed(text));
+        let encoding = Encoding::from_tag(chunk.encoding).map_err(|error| malformed(error.to_string()))?;
+        let series = usize::try_from(chunk.series).ok().and_then(|at| self.series.get_mut(at));
+        let series = series.ok_or_else(|| malformed(format!("chunk of the unknown series {}", chunk.series)))?;
+        let v1::Chunk { samples, min_ms, max_ms, data, .. } = chunk;
+        let chunk = Chunk { encoding, samples, min_ms, max_ms, data };
+        decode(&chunk, self.range, series).map_err(malformed)
+    }
+
+    /// The answer, once the stream ended without an error.
+    pub(crate) fn finish(mut self) -> Result<Answer<Vec<SeriesData>>, OwnerError> {
+        let state = self.state.ok_or_else(|| Failure::Malformed("stream without a state".into()))?;
+        self.series.iter_mut().for_each(|series| *series = tidy(mem::take(series)));
+        Ok(Answer { state, data: self.series })
+    }
+}
+
+/// Appends the samples of a chunk that lie in the range. Damage and descriptions that lie are errors.
+fn decode(chunk: &Chunk, range: TimeRange, into: &mut SeriesData) -> Result<(), String> {
+    let (mut count, mut first, mut last) = (0u64, None, None);
+    let mut see = |at: i64| {
+        count += 1;
+        first.get_or_insert(at);
+        last = Some(at);
+        // A chunk with more samples than it says takes no more memory than it says.
+        count <= u64::from(chunk.samples) && range.contains(TimestampMs(at))
+    };
+    let mut damage = None;
+    let decoded = if chunk.encoding == Encoding::Histograms {
+        chunk.for_each_histogram(|at, bytes| {
+            if see(at) {
+                match Histogram::from_bytes(bytes) {
+                    Ok(histogram) => into.histograms.push((at, Arc::new(histogram))),
+                    Err(error) => damage = Some(error.to_string()),
+                }
+            }
+        })
+    } else {
+        chunk.for_each_float(|at, value| {
+            if see(at) {
+                into.timestamps.push(at);
+                into.values.push(value);
+            }
+        })
+    };
+    decoded.map_err(|error| error.to_string())?;
+    let agrees = count == u64::from(chunk.samples) && first == Some(chunk.min_ms) && last == Some(chunk.max_ms);
+    match damage {
+        Some(damage) => Err(damage),
+        None if agrees => Ok(()),
+        None => Err("chunk does not hold what its description says".into()),
+    }
+}
