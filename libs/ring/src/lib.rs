@@ -8,9 +8,11 @@
 
 mod partition;
 mod quorum;
+mod quorum_write;
 mod ring;
 mod tokens;
 
 pub use partition::{Owner, Partition, PartitionState};
 pub use quorum::{Replication, ReplicationError};
+pub use quorum_write::{Verdict, WriteQuorum};
 pub use ring::Ring;

@@ -1,0 +1,121 @@
+//! Counting of owners' verdicts on one push of one partition, as a pure state machine.
+//!
+//! W-1: a sample is acknowledged only when a quorum of owners, all in the epoch of the push, stored it or held the equal value.
+//! It is refused for good only when so many owners refuse it that no quorum can ever store it. In between it is undecided, and
+//! stays so if the owners that are left do not answer: then the sender must retry. A verdict never changes once it is given,
+//! and does not depend on the order of answers.
+
+use std::collections::BTreeMap;
+
+use narthex_model::Epoch;
+
+use crate::Replication;
+
+/// What is known of one sample. `R` is the reason of a refusal; of several reasons the most frequent counts, then the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict<R> {
+    /// A quorum of owners has it.
+    Acknowledged,
+    /// No quorum will ever have it.
+    Refused(R),
+    /// Not enough answers yet.
+    Undecided,
+}
+
+/// Verdicts on the samples of one frame that was sent to the owners of one partition.
+#[derive(Debug, Clone)]
+pub struct WriteQuorum<R> {
+    replication: Replication,
+    epoch: Epoch,
+    samples: u32,
+    /// Owners that were asked and not yet heard of.
+    outstanding: usize,
+    /// Owners that answered in the epoch.
+    answered: usize,
+    /// Reasons for samples that some owner refused, at most one of each owner.
+    refusals: BTreeMap<u32, Vec<R>>,
+}
+
+impl<R: Copy + Ord> WriteQuorum<R> {
+    /// For a frame of `samples` samples that goes to `owners` owners in `epoch`.
+    pub fn new(replication: Replication, epoch: Epoch, samples: u32, owners: usize) -> Self {
+        Self { replication, epoch, samples, outstanding: owners, answered: 0, refusals: BTreeMap::new() }
+    }
+
+    /// An owner answered: it has every sample but those refused, which it lists by strictly ascending number. An answer of
+    /// another epoch, or one that makes no sense, counts as none; then this returns false.
+    pub fn answer(&mut self, epoch: Epoch, refusals: &[(u32, R)]) -> bool {
+        self.outstanding = self.outstanding.saturating_sub(1);
+        let ascending = refusals.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        let known = refusals.last().is_none_or(|(sample, _)| *sample < self.samples);
+        if epoch != self.epoch || !ascending || !known || self.answered == self.replication.copies() {
+            return false;
+        }
+        self.answered += 1;
+        for (sample, reason) in refusals {
+            self.refusals.entry(*sample).or_default().push(*reason);
+        }
+        true
+    }
+
+    /// An owner will not answer.
+    pub fn fail(&mut self) {
+        self.outstanding = self.outstanding.saturating_sub(1);
+    }
+
+    /// What is known of one sample.
+    pub fn verdict(&self, sample: u32) -> Verdict<R> {
+        match self.refusals.get(&sample) {
+            None if self.answered >= self.replication.quorum() => Verdict::Acknowledged,
+            None => Verdict::Undecided,
+            Some(reasons) => self.judge(reasons),
+        }
+    }
+
+    /// Whether there is a final verdict on every sample; also without samples this needs a quorum of answers.
+    pub fn is_decided(&self) -> bool {
+        self.answered >= self.replication.quorum()
+            && self.refusals.values().all(|reasons| !matches!(self.judge(reasons), Verdict::Undecided))
+    }
+
+    /// Whether waiting for more answers is useless: all is decided, nobody is left, or too few are left for any quorum.
+    pub fn is_settled(&self) -> bool {
+        self.outstanding == 0
+            || self.answered + self.outstanding < self.replication.quorum()
+            || self.is_decided()
+    }
+
+    /// Samples refused for good, ascending.
+    pub fn refused(&self) -> impl Iterator<Item = (u32, R)> {
+        self.refusals.iter().filter_map(|(sample, reasons)| match self.judge(reasons) {
+            Verdict::Refused(reason) => Some((*sample, reason)),
+            Verdict::Acknowledged | Verdict::Undecided => None,
+        })
+    }
+
+    /// Number of samples with a quorum.
+    pub fn acknowledged(&self) -> u32 {
+        if self.answered < self.replication.quorum() {
+            return 0;
+        }
+        let lacking = self.refusals.values().filter(|reasons| self.judge(reasons) != Verdict::Acknowledged);
+        self.samples - u32::try_from(lacking.count()).expect("at most one for each sample")
+    }
+
+    fn judge(&self, reasons: &[R]) -> Verdict<R> {
+        let (copies, quorum) = (self.replication.copies(), self.replication.quorum());
+        if self.answered - reasons.len() >= quorum {
+            return Verdict::Acknowledged;
+        }
+        if reasons.len() <= copies - quorum {
+            return Verdict::Undecided;
+        }
+        let votes = |reason: &R| reasons.iter().filter(|other| *other == reason).count();
+        let most = reasons.iter().max_by(|a, b| votes(a).cmp(&votes(b)).then(b.cmp(a)));
+        most.map_or(Verdict::Undecided, |reason| Verdict::Refused(*reason))
+    }
+}
+
+#[cfg(test)]
+#[path = "quorum_write_test.rs"]
+mod tests;
