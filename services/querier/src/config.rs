@@ -5,6 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use clap::{ArgAction, Args, Parser};
 use narthex_promql::EngineConfig;
 use narthex_service::{AdminSettings, ByteSize, DataClockSettings, HumanDuration, MemberSettings, PublicSettings};
+use narthex_telemetry::TelemetrySettings;
 
 /// Answers PromQL over HTTP from the ingesters of all partitions.
 #[derive(Debug, Clone, Parser)]
@@ -29,6 +30,10 @@ pub struct Config {
     /// Time that samples are judged by.
     #[command(flatten)]
     pub data_clock: DataClockSettings,
+
+    /// Logs and traces.
+    #[command(flatten)]
+    pub telemetry: TelemetrySettings,
 
     /// How queries run.
     #[command(flatten)]
@@ -110,15 +115,6 @@ pub struct QueryArgs {
     )]
     pub max_waiting_per_workspace: usize,
 
-    /// Largest form body of a request
-    #[arg(
-        long = "query.max-request-bytes",
-        env = "NARTHEX_QUERY_MAX_REQUEST_BYTES",
-        value_name = "BYTES",
-        default_value = "1MiB"
-    )]
-    pub max_request_bytes: ByteSize,
-
     /// Ask one more owner of a partition when those asked have not sent anything for this long
     #[arg(
         long = "query.hedge-after",
@@ -150,8 +146,6 @@ pub struct QuerySettings {
     pub max_concurrent_per_workspace: usize,
     /// Requests waiting for one workspace.
     pub max_waiting_per_workspace: usize,
-    /// Largest body.
-    pub max_request_bytes: usize,
     /// Silence after which another owner is asked.
     pub hedge_after: Duration,
 }
@@ -168,7 +162,6 @@ impl From<&QueryArgs> for QuerySettings {
             max_concurrent: args.max_concurrent,
             max_concurrent_per_workspace: args.max_concurrent_per_workspace,
             max_waiting_per_workspace: args.max_waiting_per_workspace,
-            max_request_bytes: args.max_request_bytes.as_usize(),
             hedge_after: args.hedge_after.get(),
         }
     }

@@ -8,8 +8,10 @@
 mod config;
 mod http;
 mod metrics;
+mod querier;
 pub mod read;
 mod reads;
 
 pub use config::{Config, QueryArgs, QuerySettings};
+pub use querier::{Querier, routes_over, with_cors};
 pub use reads::{Lookup, Reads};

@@ -7,14 +7,15 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
     response::{IntoResponse, Response},
 };
+use narthex_edge::Authenticated;
 use narthex_model::WorkspaceId;
 
 use super::{Api, ApiError, ErrorKind, params::Params};
 
-/// A request whose path names a workspace.
+/// A request that the edge let in, to a path that names a workspace.
 #[derive(Debug)]
 pub(crate) struct Call {
-    /// Whose data.
+    /// Whose data: the workspace that the edge checked, never merely the one that the path names.
     pub(crate) workspace: WorkspaceId,
     /// The label in `/label/{name}/values`, empty elsewhere.
     pub(crate) label: String,
@@ -27,17 +28,17 @@ impl FromRequest<Arc<Api>> for Call {
 
     async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
+        let workspace = parts.extensions.get::<Authenticated>().and_then(|who| Some(who.workspace.as_ref()?.id));
+        let unchecked = || ApiError::new(ErrorKind::Internal, "the request did not pass the edge").into_response();
+        let workspace = workspace.ok_or_else(unchecked)?;
         let path = Path::<Vec<(String, String)>>::from_request_parts(&mut parts, api).await;
         let Path(segments) = path.map_err(IntoResponse::into_response)?;
-        let segment = |name: &str| segments.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-        let workspace = segment("workspace").unwrap_or_default().parse().map_err(|reason| {
-            ApiError::new(ErrorKind::NotFound, format!("workspace not found: {reason}")).into_response()
-        })?;
-        let limit = api.settings.max_request_bytes;
-        let body: Bytes = axum::body::to_bytes(body, limit).await.map_err(|_| {
-            ApiError::bad_data(format!("request body cannot be read or exceeds {limit} bytes")).into_response()
-        })?;
-        let params = Params::of_request(&parts.method, &parts.headers, parts.uri.query(), &body);
-        Ok(Self { workspace, label: segment("name").unwrap_or_default(), params })
+        let label = segments.into_iter().find(|(key, _)| key == "name").map(|(_, value)| value);
+        let (method, headers, uri) = (parts.method.clone(), parts.headers.clone(), parts.uri.clone());
+        // The edge has read and bounded the body.
+        let body = Bytes::from_request(Request::from_parts(parts, body), api).await;
+        let body = body.map_err(IntoResponse::into_response)?;
+        let params = Params::of_request(&method, &headers, uri.query(), &body);
+        Ok(Self { workspace, label: label.unwrap_or_default(), params })
     }
 }

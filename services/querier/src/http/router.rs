@@ -10,16 +10,14 @@ use tower_http::compression::CompressionLayer;
 
 use super::{ApiError, Api, ErrorKind, labels, metadata, query, range, series, status};
 
-/// All paths of the query API. AMP's own examples end the workspace's URL with a slash, so one more slash is accepted.
+/// All paths of the query API. The edge in front has merged repeated slashes.
 pub(crate) fn router(api: Arc<Api>) -> Router {
     let mut router = Router::new();
-    for prefix in ["/workspaces/{workspace}/api/v1", "/workspaces/{workspace}//api/v1"] {
-        for (path, methods) in paths() {
-            let methods = methods.fallback(async || {
-                ApiError::new(ErrorKind::MethodNotAllowed, "method not allowed on this path")
-            });
-            router = router.route(&format!("{prefix}{path}"), methods);
-        }
+    for (path, methods) in paths() {
+        let methods = methods.fallback(async || {
+            ApiError::new(ErrorKind::MethodNotAllowed, "method not allowed on this path")
+        });
+        router = router.route(&format!("/workspaces/{{workspace}}/api/v1{path}"), methods);
     }
     router.with_state(api).layer(CompressionLayer::new())
 }

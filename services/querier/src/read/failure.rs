@@ -1,7 +1,7 @@
 //! Why an owner's answer does not count.
 
 use narthex_promql::SourceError;
-use tonic::{Code, Status};
+use narthex_rpc::RpcError;
 
 /// An answer that is missing or incomplete. The texts end up in the error that a user reads.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,15 +49,17 @@ impl From<Failure> for OwnerError {
     }
 }
 
-impl From<Status> for OwnerError {
-    fn from(status: Status) -> Self {
-        let text = || status.message().chars().take(300).collect::<String>();
-        match status.code() {
-            Code::FailedPrecondition => Self::Failed(Failure::NotHeld(text())),
-            Code::ResourceExhausted => Self::Fatal(SourceError::LimitExceeded(text())),
-            Code::InvalidArgument => Self::Fatal(SourceError::Internal(format!("an owner refused the read: {}", text()))),
-            Code::DataLoss => Self::Failed(Failure::Malformed(text())),
-            code => Self::Failed(Failure::Unavailable(format!("{code:?}: {}", text()))),
+impl From<RpcError> for OwnerError {
+    fn from(error: RpcError) -> Self {
+        match error {
+            RpcError::StaleRing(text) => Self::Failed(Failure::NotHeld(text)),
+            RpcError::OverBudget(text) => Self::Fatal(SourceError::LimitExceeded(text)),
+            RpcError::BadRequest(text) => {
+                Self::Fatal(SourceError::Internal(format!("an owner refused the read: {text}")))
+            }
+            RpcError::Unavailable(text) => Self::Failed(Failure::Unavailable(text)),
+            // A defect or a closed connection of one owner; the others may still answer.
+            error => Self::Failed(Failure::Unavailable(error.to_string())),
         }
     }
 }

@@ -3,14 +3,15 @@
 //! The seam between the reader and the network: the process uses channels (or the ingester in the same process), tests and
 //! simulations their own.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::{StreamExt, stream::BoxStream};
 use narthex_ring::Owner;
-use narthex_rpc::v1;
-use tonic::Status;
+use narthex_rpc::{Peers, RpcError, v1};
 
 /// Messages of a streaming answer. Dropping it ends the call.
-pub type MessageStream<T> = BoxStream<'static, Result<T, Status>>;
+pub type MessageStream<T> = BoxStream<'static, Result<T, RpcError>>;
 
 /// The read side of all owners. Dropping a future cancels the call.
 #[async_trait]
@@ -20,33 +21,85 @@ pub trait Owners: Send + Sync + 'static {
         &self,
         owner: &Owner,
         request: v1::SelectRequest,
-    ) -> Result<MessageStream<v1::SelectResponse>, Status>;
+    ) -> Result<MessageStream<v1::SelectResponse>, RpcError>;
 
     /// Names of labels.
     async fn label_names(
         &self,
         owner: &Owner,
         request: v1::LabelNamesRequest,
-    ) -> Result<v1::LabelsResponse, Status>;
+    ) -> Result<v1::LabelsResponse, RpcError>;
 
     /// Values of a label.
     async fn label_values(
         &self,
         owner: &Owner,
         request: v1::LabelValuesRequest,
-    ) -> Result<v1::LabelsResponse, Status>;
+    ) -> Result<v1::LabelsResponse, RpcError>;
 
     /// Label sets.
     async fn series(
         &self,
         owner: &Owner,
         request: v1::SeriesRequest,
-    ) -> Result<MessageStream<v1::SeriesResponse>, Status>;
+    ) -> Result<MessageStream<v1::SeriesResponse>, RpcError>;
 
     /// Metric metadata.
     async fn metadata(
         &self,
         owner: &Owner,
         request: v1::MetadataRequest,
-    ) -> Result<v1::MetadataResponse, Status>;
+    ) -> Result<v1::MetadataResponse, RpcError>;
+}
+
+/// Owners behind the process's pool of peers.
+#[derive(Debug, Clone)]
+pub struct PeerOwners {
+    /// The pool.
+    pub peers: Peers,
+    /// Longest time of a call; the query's own time limit ends it earlier.
+    pub deadline: Duration,
+}
+
+#[async_trait]
+impl Owners for PeerOwners {
+    async fn select(
+        &self,
+        owner: &Owner,
+        request: v1::SelectRequest,
+    ) -> Result<MessageStream<v1::SelectResponse>, RpcError> {
+        Ok(self.peers.select(&owner.address, request, self.deadline).await?.boxed())
+    }
+
+    async fn label_names(
+        &self,
+        owner: &Owner,
+        request: v1::LabelNamesRequest,
+    ) -> Result<v1::LabelsResponse, RpcError> {
+        self.peers.label_names(&owner.address, request, self.deadline).await
+    }
+
+    async fn label_values(
+        &self,
+        owner: &Owner,
+        request: v1::LabelValuesRequest,
+    ) -> Result<v1::LabelsResponse, RpcError> {
+        self.peers.label_values(&owner.address, request, self.deadline).await
+    }
+
+    async fn series(
+        &self,
+        owner: &Owner,
+        request: v1::SeriesRequest,
+    ) -> Result<MessageStream<v1::SeriesResponse>, RpcError> {
+        Ok(self.peers.series(&owner.address, request, self.deadline).await?.boxed())
+    }
+
+    async fn metadata(
+        &self,
+        owner: &Owner,
+        request: v1::MetadataRequest,
+    ) -> Result<v1::MetadataResponse, RpcError> {
+        self.peers.metadata(&owner.address, request, self.deadline).await
+    }
 }

@@ -13,11 +13,9 @@ use std::{
 
 use async_trait::async_trait;
 use narthex_cluster::{Cluster, Snapshot};
-use narthex_model::{
-    Epoch, Labels, MetricMetadata, PartitionId, RingRevision, TimeRange, WorkspaceId, Zone,
-};
+use narthex_model::{Labels, MetricMetadata, PartitionId, RingRevision, TimeRange, WorkspaceId, Zone};
 use narthex_promql::{SelectedSeries, Selection, SeriesData, SeriesSource, SourceError};
-use narthex_ring::{Partition, PartitionState, Ring};
+use narthex_ring::{Partition, Ring};
 use narthex_service::{Random, SharedClock};
 use tokio::task::JoinSet;
 use tracing::Instrument;
@@ -137,7 +135,7 @@ impl Reader {
             return Err(PartitionError::NoQuorum { text, replan: first });
         }
         let mut tasks = JoinSet::new();
-        for partition in ring.partitions().iter().filter(|partition| can_hold_data(ring, partition)) {
+        for partition in ring.partitions() {
             let read = PartitionRead {
                 clock: self.0.clock.clone(),
                 metrics: self.0.metrics.clone(),
@@ -183,13 +181,6 @@ impl Reader {
         let reader = self.clone();
         async move { reader.read(Question { call: Box::new(call), differ, merge }).await }
     }
-}
-
-/// Whether reads must ask a partition. One that was never ACTIVE and whose owners are not all known took no write: its
-/// first activation waits until all owners are registered and every reader has acknowledged a ring that names them.
-fn can_hold_data(ring: &Ring, partition: &Partition) -> bool {
-    let never_active = partition.state == PartitionState::Pending && partition.epoch == Epoch(0);
-    !(never_active && partition.owners.len() < ring.replication().copies())
 }
 
 /// Samples of one workspace.
