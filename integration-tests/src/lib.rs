@@ -11,5 +11,6 @@ pub mod http;
 pub mod recorder;
 pub mod samples;
 pub mod sandbox;
+pub mod scrapes;
 pub mod tools;
 pub mod wire;

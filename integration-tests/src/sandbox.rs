@@ -63,7 +63,9 @@ pub fn scenario(test: impl AsyncFnOnce(&Sandbox) -> Result<()>) {
         Ok(()) => sandbox.discard(),
         Err(error) => {
             drop(sandbox);
-            panic!("{error:?}");
+            // The causes line by line; a backtrace would tell only that the test awaited something.
+            let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+            panic!("{}", causes.join("\n  because: "));
         }
     }
 }

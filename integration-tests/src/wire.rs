@@ -17,11 +17,7 @@ impl WriteRequest {
     }
 
     /// Appends a series: labels in the given order, unchecked, and (milliseconds, value) pairs.
-    pub fn series<N: AsRef<[u8]>, V: AsRef<[u8]>>(
-        &mut self,
-        labels: &[(N, V)],
-        samples: &[(i64, f64)],
-    ) -> &mut Self {
+    pub fn series<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, labels: &[(N, V)], samples: &[(i64, f64)]) {
         let mut series = Vec::new();
         for (name, value) in labels {
             let mut label = Vec::new();
@@ -37,22 +33,19 @@ impl WriteRequest {
             bytes_field(&mut series, 2, &sample);
         }
         bytes_field(&mut self.bytes, 1, &series);
-        self
     }
 
     /// Appends a metadata entry of a counter.
-    pub fn metadata(&mut self, family: &str, help: &str) -> &mut Self {
+    pub fn metadata(&mut self, family: &str, help: &str) {
         let mut entry = vec![1 << 3, 1];
         bytes_field(&mut entry, 2, family.as_bytes());
         bytes_field(&mut entry, 4, help.as_bytes());
         bytes_field(&mut self.bytes, 3, &entry);
-        self
     }
 
     /// Appends bytes as they are.
-    pub fn raw(&mut self, bytes: &[u8]) -> &mut Self {
+    pub fn raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
-        self
     }
 
     /// The message, not compressed.

@@ -93,6 +93,16 @@ impl Cluster {
         Ok(Self { dir, env, distributors, queriers, api, instances, environment: Vec::new() })
     }
 
+    /// Starts everything with the one command that users have, and waits until all is ready.
+    pub async fn start_by_command(&self, sandbox: &Sandbox) -> Result<Process> {
+        let command = Command::new(binary("narthex")?).args(["cluster", "start", "--dir"]).arg(&self.dir);
+        let mut process = sandbox.start("cluster-start", command)?;
+        for instance in self.instances.values() {
+            sandbox.ready(&mut process, &format!("{}/ready", instance.base)).await?;
+        }
+        Ok(process)
+    }
+
     /// Names of the instances that `choose` picks, in starting order.
     pub fn names(&self, choose: impl Fn(&Instance) -> bool) -> Vec<String> {
         let of = |service| self.instances.values().filter(move |instance| instance.service == service);
@@ -178,7 +188,7 @@ fn instances(dir: &Path) -> Result<BTreeMap<String, Instance>> {
         let text = fs::read_to_string(&config)?;
         let listen =
             key(&text, "listen").with_context(|| format!("{} has no key listen", config.display()))?;
-        let data_dir = key(&text, "data_dir").map(|folder| dir.join(folder));
+        let data_dir = key(&text, "data-dir").map(|folder| dir.join(folder));
         let instance = Instance {
             name: name.to_owned(),
             service,

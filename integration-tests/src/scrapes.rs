@@ -1,0 +1,37 @@
+//! What the tests' Prometheus and vmagent scrape, and how long.
+
+use std::{env, time::Duration};
+
+use anyhow::{Result, ensure};
+
+use crate::sandbox::Peer;
+
+/// How often targets are scraped.
+pub const INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long a comparison with a real Prometheus scrapes: `NARTHEX_LONG=1` chooses more than two minutes, anything else
+/// a time that CI can spare.
+pub fn duration() -> Duration {
+    let long = env::var_os("NARTHEX_LONG").is_some_and(|value| !value.is_empty() && value != "0");
+    Duration::from_secs(if long { 150 } else { 60 })
+}
+
+/// Scrape jobs, as items of `scrape_configs`, for the scraper itself (at `{address}`) and a node exporter.
+pub fn jobs(node_exporter: &Peer) -> String {
+    let target = node_exporter.base.trim_start_matches("http://");
+    format!(
+        "  - job_name: itself\n    static_configs:\n      - targets: ['{{address}}']\n  \
+         - job_name: node\n    static_configs:\n      - targets: ['{target}']\n"
+    )
+}
+
+/// A `prometheus.yml` as Narthex wrote it, with our jobs in place of its example and with our interval.
+pub fn with_jobs(written: &str, node_exporter: &Peer) -> Result<String> {
+    const EXAMPLE: &str =
+        "  - job_name: prometheus\n    static_configs:\n      - targets: ['localhost:9090']\n";
+    ensure!(written.contains(EXAMPLE), "prometheus.yml has another example of scrape_configs:\n{written}");
+    ensure!(written.contains("scrape_interval: 15s"), "prometheus.yml has another interval:\n{written}");
+    let interval =
+        format!("scrape_interval: {}s\n  scrape_timeout: {}s", INTERVAL.as_secs(), INTERVAL.as_secs());
+    Ok(written.replace(EXAMPLE, &jobs(node_exporter)).replace("scrape_interval: 15s", &interval))
+}
