@@ -201,8 +201,9 @@ fn unknown_fields_are_skipped() {
 #[test]
 fn empty_and_metadata_only_requests_succeed() {
     on_target(async |target| {
-        for request in [WriteRequest::default(), WriteRequest::default().metadata("m_total", "helps").clone()]
-        {
+        let mut metadata = WriteRequest::default();
+        metadata.metadata("m_total", "helps");
+        for request in [WriteRequest::default(), metadata] {
             let reply = target.write(request.compressed()).await?;
             ensure!(reply.status.is_success(), "{reply}");
         }
