@@ -4,7 +4,7 @@ use std::{env, time::Duration};
 
 use anyhow::{Result, ensure};
 
-use crate::sandbox::Peer;
+use crate::{sandbox::Peer, tools};
 
 /// How often targets are scraped.
 pub const INTERVAL: Duration = Duration::from_secs(2);
@@ -33,5 +33,9 @@ pub fn with_jobs(written: &str, node_exporter: &Peer) -> Result<String> {
     ensure!(written.contains("scrape_interval: 15s"), "prometheus.yml has another interval:\n{written}");
     let interval =
         format!("scrape_interval: {}s\n  scrape_timeout: {}s", INTERVAL.as_secs(), INTERVAL.as_secs());
+    // Until 3.7 a flag turns native histograms on, which the sandbox sets; from 3.8 on it is this key.
+    let histograms =
+        if tools::prometheus()?.major_minor()? >= (3, 8) { "\n  scrape_native_histograms: true" } else { "" };
+    let interval = format!("{interval}{histograms}");
     Ok(written.replace(EXAMPLE, &jobs(node_exporter)).replace("scrape_interval: 15s", &interval))
 }

@@ -2,7 +2,8 @@
 //!
 //! Each connection owns some groups and sends tick after tick, so the samples of a series go out in time order. A
 //! request that fails goes once to the next address; one that fails again is counted with its answer. With a rate, a
-//! request's latency counts from when it was due, so that a server that stalls cannot hide it.
+//! request's latency counts from when it was due, so that a server that stalls cannot hide it. Work that a server put
+//! off until after its acknowledgement counts too, as far as it is done within [`SETTLE`].
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -16,6 +17,9 @@ use crate::{
     quantiles::Quantiles,
     report::Report,
 };
+
+/// How long after the last answer the servers' CPU time is read.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// Where and how to send.
 #[derive(Debug, Clone)]
@@ -82,7 +86,9 @@ pub async fn run(
         counts.latency.merge(&part.latency);
     }
     let seconds = (clock.monotonic() - started).as_secs_f64();
-    let (after, own_after) = (usage(&load.server_processes)?, own_cpu_seconds()?);
+    let own_after = own_cpu_seconds()?;
+    clock.sleep(SETTLE).await;
+    let after = usage(&load.server_processes)?;
     let cpu = after.cpu_seconds - before.cpu_seconds;
     let millis = |quantile| counts.latency.at(quantile).as_secs_f64() * 1000.0;
     Ok(Report {
