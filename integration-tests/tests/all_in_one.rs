@@ -1,0 +1,146 @@
+//! What the one command gives a user: files that clients take as they are, a data directory that survives a restart,
+//! secrets that do not reach a log, and a try-out without signatures that stays on loopback.
+
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+
+use anyhow::{Result, ensure};
+use narthex_integration_tests::{
+    aws::Api,
+    sandbox::{ClientEnv, DEADLINE, Standalone, binary, scenario, until},
+    tools,
+    wire::WriteRequest,
+};
+
+#[test]
+fn the_files_are_ready_to_use() {
+    scenario(async |sandbox| {
+        let narthex = Standalone::start(sandbox).await?;
+        let env = &narthex.env;
+        ensure!(env.get("AWS_ENDPOINT_URL_AMP")? == narthex.base);
+        ensure!(env.get("AWS_DEFAULT_REGION")? == env.get("AWS_REGION")?);
+        let url = format!("{}/workspaces/{}", narthex.base, narthex.api.workspace);
+        ensure!(env.get("NARTHEX_WORKSPACE_URL")? == url, "{:?}", env.get("NARTHEX_WORKSPACE_URL"));
+
+        let config = narthex.data_dir.join("prometheus.yml");
+        let mut promtool = tools::promtool()?.command();
+        let checked = promtool.args(["check", "config"]).arg(&config).output()?;
+        ensure!(checked.status.success(), "promtool: {}", String::from_utf8_lossy(&checked.stderr));
+        let text = fs::read_to_string(&config)?;
+        for line in [
+            &format!("url: {url}/api/v1/remote_write"),
+            "max_samples_per_send: 1000",
+            "max_shards: 200",
+            "capacity: 2500",
+            "retry_on_http_429: true",
+            "send_native_histograms: true",
+        ] {
+            ensure!(text.contains(line), "prometheus.yml lacks {line:?}:\n{text}");
+        }
+        let grafana = fs::read_to_string(narthex.data_dir.join("grafana.yaml"))?;
+        for line in [&format!("url: {url}"), "httpMethod: POST", "sigV4Auth: true", "sigV4AuthType: keys"] {
+            ensure!(grafana.contains(line), "grafana.yaml lacks {line:?}:\n{grafana}");
+        }
+        for file in ["client.env", "prometheus.yml", "grafana.yaml"] {
+            let mode = fs::metadata(narthex.data_dir.join(file))?.permissions().mode() & 0o777;
+            ensure!(mode == 0o600, "{file} holds a secret and has the mode {mode:o}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn the_log_names_urls_and_files_but_no_secret() {
+    scenario(async |sandbox| {
+        let narthex = Standalone::start(sandbox).await?;
+        let log = sandbox.log("narthex");
+        ensure!(log.contains(&narthex.base), "no URL in the log:\n{log}");
+        for file in ["client.env", "prometheus.yml", "grafana.yaml"] {
+            ensure!(log.contains(file), "{file} is not in the log:\n{log}");
+        }
+        ensure!(!log.contains(narthex.env.get("AWS_SECRET_ACCESS_KEY")?), "the secret key is in the log");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_restart_keeps_the_account_the_workspace_and_the_samples() {
+    scenario(async |sandbox| {
+        let mut narthex = Standalone::start(sandbox).await?;
+        let before: Vec<_> =
+            narthex.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let now = sandbox.clock.now().0;
+        let body = WriteRequest::one(&[("__name__", "kept")], &[(now, 42.0)]).compressed();
+        let reply = narthex.api.write(&narthex.base, body).await?;
+        ensure!(reply.status.is_success(), "{reply}");
+
+        narthex.process.terminate()?;
+        let status = until(&sandbox.clock, "the end after SIGTERM", DEADLINE, async || {
+            Ok(narthex.process.ended()?.ok_or_else(|| "still running".to_owned()))
+        })
+        .await?;
+        ensure!(status.success(), "it ended with {status}");
+        narthex.restart(sandbox).await?;
+        let env = ClientEnv::read(&narthex.data_dir.join("client.env"))?;
+        let after: Vec<_> = env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        ensure!(before == after, "client.env changed");
+        let time = format!("{}", now as f64 / 1000.0);
+        let query = [("query", "kept"), ("time", time.as_str())];
+        let reply = narthex.api.get(&narthex.base, "query", &query).await?;
+        ensure!(reply.json()?["data"]["result"][0]["value"][1] == "42", "{reply}");
+        Ok(())
+    });
+}
+
+#[test]
+fn without_signatures_it_serves_loopback_only() {
+    scenario(async |sandbox| {
+        let narthex = Standalone::start_with(sandbox, &["--no-auth"], &[]).await?;
+        let unsigned = Api { signer: None, ..narthex.api.clone() };
+        let reply = unsigned.get(&narthex.base, "query", &[("query", "up")]).await?;
+        ensure!(reply.status == 200, "{reply}");
+
+        let address = format!("0.0.0.0:{}", sandbox.ports.one()?);
+        let mut open = Command::new(binary("narthex")?);
+        open.args(["--no-auth", "--listen", &address, "--data-dir"]).arg(sandbox.path().join("open"));
+        let output = open.output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(!output.status.success() && said.contains("loopback"), "{}: {said}", output.status);
+        Ok(())
+    });
+}
+
+#[test]
+fn operators_endpoints_answer_unsigned() {
+    scenario(async |sandbox| {
+        let narthex = Standalone::start(sandbox).await?;
+        for path in ["ready", "live", "metrics"] {
+            let reply = sandbox.http.get(&format!("{}/{path}", narthex.base)).await?;
+            ensure!(reply.status == 200, "{path}: {reply}");
+        }
+        let metrics = sandbox.http.get(&format!("{}/metrics", narthex.base)).await?.text();
+        for service in ["control_plane", "distributor", "ingester", "querier"] {
+            ensure!(metrics.contains(&format!("narthex_{service}_")), "no metrics of the {service}");
+        }
+        let mut promtool = tools::promtool()?.command();
+        let file = sandbox.path().join("metrics.txt");
+        fs::write(&file, &metrics)?;
+        let checked = promtool.args(["check", "metrics"]).stdin(fs::File::open(&file)?).output()?;
+        let said = String::from_utf8_lossy(&checked.stderr);
+        // The exposition must parse; advice on names (exit code 3) is not what this test is about.
+        ensure!(checked.status.success() || checked.status.code() == Some(3), "promtool: {said}");
+        Ok(())
+    });
+}
+
+#[test]
+fn help_tells_every_key_with_its_default() {
+    scenario(async |_| {
+        let output = Command::new(binary("narthex")?).arg("--help").output()?;
+        let help = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success(), "{}", output.status);
+        for part in ["--data-dir", "--listen", "127.0.0.1:9009", "./data", "--no-auth", "cluster"] {
+            ensure!(help.contains(part), "--help lacks {part:?}:\n{help}");
+        }
+        Ok(())
+    });
+}
