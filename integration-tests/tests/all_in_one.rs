@@ -3,7 +3,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 use narthex_integration_tests::{
     aws::Api,
     sandbox::{ClientEnv, DEADLINE, Standalone, binary, scenario, until},
