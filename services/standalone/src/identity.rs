@@ -36,7 +36,7 @@ impl Identity {
             "# Read by the control plane at its very first start; later changes have no effect.
 account_id: '{account}'
 access_keys:
-  - user: admin
+  - user_name: admin
     access_key_id: {access_key_id}
     secret_access_key: {secret_access_key}
 workspaces:

@@ -71,11 +71,12 @@ fn process_yaml(process: &Process, all: &[Process], directory: &Path) -> String 
     match process.service {
         Service::ControlPlane => {
             let peers: Vec<_> =
-                control_planes().map(|peer| format!("    - {}=127.0.0.1:{}", peer.zone + 1, peer.grpc)).collect();
+                control_planes().map(|peer| format!("  - {}=127.0.0.1:{}", peer.zone + 1, peer.grpc)).collect();
             line(format!("grpc-listen: 127.0.0.1:{}", process.grpc));
             line(format!("data-dir: {}", data.display()));
             line(format!("node-id: {}", process.zone + 1));
-            line(format!("raft:\n  peers:\n{}", peers.join("\n")));
+            line(format!("peers:\n{}", peers.join("\n")));
+            line("replication-factor: 3".into());
             line(format!("zones: [{}]", ZONES.join(", ")));
             line(format!("bootstrap-file: {}", directory.join("bootstrap.yaml").display()));
             line(format!("region: {REGION}"));
