@@ -16,6 +16,8 @@ mod limits;
 mod metrics;
 mod path;
 pub mod sigv4;
+#[cfg(test)]
+mod test_support;
 
 pub use edge::{Auth, Authenticated, Edge, EdgeOptions};
 pub use error::{AwsError, ValidationField, ValidationReason};

@@ -19,5 +19,5 @@ pub use components::{Components, SharedRegistry};
 pub use config::{ByteSize, ConfigError, HumanDuration};
 pub use health::{Condition, Health};
 pub use random::Random;
-pub use settings::{AdminSettings, DataClockSettings, MemberSettings, PublicSettings};
+pub use settings::{AdminSettings, DataClockSettings, MemberSettings, OpenListener, PublicSettings};
 pub use signals::cancel_on_signal;

@@ -59,6 +59,24 @@ pub struct PublicSettings {
     pub no_auth: bool,
 }
 
+impl PublicSettings {
+    /// Refuses a listener that others can reach while requests are not authenticated.
+    pub fn check_listen(&self, listen: SocketAddr) -> Result<(), OpenListener> {
+        if self.no_auth && !listen.ip().is_loopback() { Err(OpenListener(listen)) } else { Ok(()) }
+    }
+
+    /// The URL that clients use, without a slash at the end: as set, or that of the listen address.
+    pub fn url(&self, listen: SocketAddr) -> String {
+        let url = self.public_url.clone().unwrap_or_else(|| format!("http://{listen}"));
+        url.trim_end_matches('/').to_owned()
+    }
+}
+
+/// Unauthenticated requests would be accepted from other machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("--no-auth needs a loopback address, and {0} is none; listen on 127.0.0.1 or leave authentication on")]
+pub struct OpenListener(pub SocketAddr);
+
 /// Time that samples are judged by.
 #[derive(Debug, Clone, Args)]
 pub struct DataClockSettings {
@@ -74,4 +92,19 @@ pub struct AdminSettings {
     /// Separate address for /metrics, /ready and /live. Unset: the service's HTTP listen address
     #[arg(long = "admin-listen", env = "NARTHEX_ADMIN_LISTEN", value_name = "ADDRESS:PORT")]
     pub admin_listen: Option<SocketAddr>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_may_go_unsigned() {
+        let settings = |no_auth| PublicSettings { region: "us-east-1".into(), public_url: None, no_auth };
+        let (inside, outside) = ("127.0.0.1:9009".parse().expect("valid"), "0.0.0.0:9009".parse().expect("valid"));
+        assert_eq!(settings(true).check_listen(inside), Ok(()));
+        assert_eq!(settings(true).check_listen(outside), Err(OpenListener(outside)));
+        assert_eq!(settings(false).check_listen(outside), Ok(()));
+        assert_eq!(settings(false).url(inside), "http://127.0.0.1:9009");
+    }
 }
