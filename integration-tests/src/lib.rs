@@ -8,6 +8,7 @@
 
 pub mod aws;
 pub mod http;
+pub mod metrics;
 pub mod recorder;
 pub mod samples;
 pub mod sandbox;

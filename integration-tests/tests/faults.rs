@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use http::Method;
 use narthex_integration_tests::{
+    metrics::metric,
     recorder::{Recorder, Tally, Writing},
     sandbox::{Cluster, DEADLINE, Sandbox, Standalone, ZONES, scenario, until},
 };
@@ -41,6 +42,16 @@ async fn finish(writing: Writing, recorder: &Recorder, cluster: &Cluster) -> Res
     verify(recorder, &cluster.queriers).await
 }
 
+/// The sum of a metric over instances.
+async fn total(sandbox: &Sandbox, cluster: &Cluster, instances: &[String], name: &str) -> Result<f64> {
+    let mut sum = 0.0;
+    for instance in instances {
+        let value = metric(&sandbox.http, &cluster.instance(instance)?.base, name).await?;
+        sum += value.with_context(|| format!("{instance} has no metric {name}"))?;
+    }
+    Ok(sum)
+}
+
 #[test]
 fn a_zone_is_killed_and_returns() {
     scenario(async |sandbox| {
@@ -56,6 +67,12 @@ fn a_zone_is_killed_and_returns() {
 
         cluster.launch(sandbox, &zone)?;
         cluster.ready(sandbox, &zone).await?;
+        // Its disks are as they were, so it copies nothing.
+        let returned = cluster.names(|instance| instance.zone == "b" && instance.service == "ingester");
+        for name in ["narthex_ingester_recovering", "narthex_ingester_recovery_samples_total"] {
+            let value = total(sandbox, &cluster, &returned, name).await?;
+            ensure!(value == 0.0, "zone b has {name} {value} after it returned with its disks");
+        }
         writing.acknowledged(PHASE).await?;
         verify(&recorder, &cluster.queriers).await?;
 
@@ -111,6 +128,13 @@ fn an_ingester_returns_with_an_empty_disk() {
         // While it recovers it counts in no read quorum: answers stay whole.
         verify(&recorder, &cluster.queriers).await?;
         cluster.ready(sandbox, &emptied).await?;
+        until(&sandbox.clock, "the end of the recovery", DEADLINE, async || {
+            let remaining = total(sandbox, &cluster, &emptied, "narthex_ingester_recovering").await?;
+            Ok(if remaining == 0.0 { Ok(()) } else { Err(format!("{remaining} are RECOVERING")) })
+        })
+        .await?;
+        let copied = total(sandbox, &cluster, &emptied, "narthex_ingester_recovery_samples_total").await?;
+        ensure!(copied >= 2.0 * PHASE as f64, "only {copied} samples were copied");
 
         // Complete: now it and one more zone are enough, at once.
         let gone = cluster.zone("a");
