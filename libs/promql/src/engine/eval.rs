@@ -1,0 +1,249 @@
+//! The walk over the prepared tree: each node's value over all steps.
+//!
+//! Evaluation is pure computation on what was loaded. It runs on one task, gives way now and then ([`Evaluator::tick`]) so
+//! that dropping the future or the [`Control`] ends it soon, and accounts for every sample that it holds.
+
+use std::collections::BTreeMap;
+
+use futures::future::BoxFuture;
+
+use super::{
+    Control, EngineConfig, aggregate, binary,
+    column::{Column, SampleRef, Steps},
+    functions,
+    load::{Loaded, Series},
+    notes::Notes,
+    selector, subquery_steps,
+};
+use crate::{
+    ast::{Expr, ExprKind, Subquery},
+    error::EvalError,
+};
+
+/// Samples of work between two looks at the control.
+const TICK: usize = 100_000;
+
+/// The value of a node.
+#[derive(Debug)]
+pub(super) enum Value {
+    /// A number per step.
+    Scalar(Vec<f64>),
+    /// A text.
+    Text(String),
+    /// Series with a row per step.
+    Vector(Vec<Column>),
+    /// Series with their own timestamps: a range vector as the whole query.
+    Series(Vec<Series>),
+}
+
+impl Value {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Scalar(values) => values.len(),
+            Self::Text(_) => 0,
+            Self::Vector(columns) => columns.iter().map(Column::weight).sum(),
+            Self::Series(series) => series.iter().map(series_weight).sum(),
+        }
+    }
+}
+
+fn series_weight(series: &Series) -> usize {
+    series.values.len() + series.histograms.iter().map(|(_, histogram)| histogram.weight()).sum::<usize>()
+}
+
+/// An evaluation under way.
+#[derive(Debug)]
+pub(super) struct Evaluator<'a> {
+    pub(super) config: &'a EngineConfig,
+    pub(super) loaded: Loaded,
+    pub(super) notes: Notes,
+    pub(super) stats: Stats,
+    control: &'a Control,
+    work: usize,
+    held: usize,
+}
+
+/// Statistics under way.
+#[derive(Debug, Default)]
+pub(super) struct Stats {
+    pub(super) total: u64,
+    pub(super) per_step: Option<BTreeMap<i64, u64>>,
+    pub(super) peak: usize,
+}
+
+impl Stats {
+    /// Counts samples that a selector read for the step at `time`.
+    pub(super) fn count(&mut self, time: i64, samples: usize) {
+        self.total += samples as u64;
+        if let Some(per_step) = &mut self.per_step {
+            *per_step.entry(time).or_default() += samples as u64;
+        }
+    }
+}
+
+pub(super) type Evaluated<T> = Result<T, EvalError>;
+
+impl<'a> Evaluator<'a> {
+    pub(super) fn new(config: &'a EngineConfig, loaded: Loaded, control: &'a Control) -> Self {
+        let mut notes = Notes::default();
+        loaded.warnings.iter().for_each(|warning| notes.source(warning.clone()));
+        let stats = Stats { per_step: config.per_step_stats.then(BTreeMap::new), ..Stats::default() };
+        Self { config, loaded, notes, stats, control, work: 0, held: 0 }
+    }
+
+    /// Accounts for work; looks at the control and gives way to others now and then.
+    pub(super) async fn tick(&mut self, samples: usize) -> Evaluated<()> {
+        self.work += samples + 1;
+        if self.work < TICK {
+            return Ok(());
+        }
+        self.work = 0;
+        self.control.check()?;
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    /// Accounts for samples that are held from now on.
+    pub(super) fn hold(&mut self, samples: usize) -> Evaluated<()> {
+        self.held += samples;
+        self.stats.peak = self.stats.peak.max(self.held);
+        if self.held > self.config.max_samples { Err(EvalError::TooManySamples) } else { Ok(()) }
+    }
+
+    /// Accounts for samples that are gone.
+    pub(super) fn release(&mut self, samples: usize) {
+        self.held = self.held.saturating_sub(samples);
+    }
+
+    /// The value of a node. Whatever was held for its operands is released.
+    pub(super) fn eval<'f>(&'f mut self, expr: &'f Expr, steps: Steps) -> BoxFuture<'f, Evaluated<Value>> {
+        Box::pin(async move {
+            self.control.check()?;
+            let before = self.held;
+            let value = self.node(expr, steps).await?;
+            self.held = before;
+            self.hold(value.weight())?;
+            Ok(value)
+        })
+    }
+
+    async fn node(&mut self, expr: &Expr, steps: Steps) -> Evaluated<Value> {
+        match &expr.kind {
+            ExprKind::Number { value, .. } => Ok(Value::Scalar(vec![*value; steps.count])),
+            ExprKind::String(text) => Ok(Value::Text(text.clone())),
+            ExprKind::Paren(inner) | ExprKind::Unary(false, inner) => self.eval(inner, steps).await,
+            ExprKind::Unary(true, inner) => Ok(negate(self.eval(inner, steps).await?)),
+            ExprKind::StepInvariant(inner) => self.invariant(inner, steps).await,
+            ExprKind::Vector(vector) => Ok(Value::Vector(selector::vector(self, vector, expr.position, steps).await?)),
+            ExprKind::Matrix(matrix) => Ok(Value::Series(selector::matrix(self, matrix, steps)?)),
+            ExprKind::Subquery(subquery) => {
+                let series = self.subquery(subquery, steps).await?;
+                self.stats.count(steps.end(), series.iter().map(series_weight).sum());
+                Ok(Value::Series(series))
+            }
+            ExprKind::Binary(node) => binary::eval(self, node, expr.position, steps).await,
+            ExprKind::Aggregate(node) => Ok(Value::Vector(aggregate::eval(self, node, expr.position, steps).await?)),
+            ExprKind::Call(call) => functions::call(self, call, expr.position, steps).await,
+        }
+    }
+
+    /// A vector operand.
+    pub(super) async fn vector(&mut self, expr: &Expr, steps: Steps) -> Evaluated<Vec<Column>> {
+        match self.eval(expr, steps).await? {
+            Value::Vector(columns) => Ok(columns),
+            _ => Err(wrong_type(expr)),
+        }
+    }
+
+    /// A scalar operand.
+    pub(super) async fn scalar(&mut self, expr: &Expr, steps: Steps) -> Evaluated<Vec<f64>> {
+        match self.eval(expr, steps).await? {
+            Value::Scalar(values) => Ok(values),
+            _ => Err(wrong_type(expr)),
+        }
+    }
+
+    async fn invariant(&mut self, inner: &Expr, steps: Steps) -> Evaluated<Value> {
+        let before = self.stats.total;
+        let value = self.eval(inner, steps.single()).await?;
+        let once = (self.stats.total - before) as usize;
+        for at in 1..steps.count {
+            self.stats.count(steps.time(at), once);
+        }
+        Ok(match value {
+            Value::Scalar(values) => Value::Scalar(vec![values.first().copied().unwrap_or(f64::NAN); steps.count]),
+            Value::Vector(columns) => {
+                Value::Vector(columns.into_iter().map(|column| column.broadcast(steps.count)).collect())
+            }
+            other => other,
+        })
+    }
+
+    /// The inner series of a subquery, with the timestamps of its own steps. Reading them is not counted: whoever uses
+    /// them counts.
+    pub(super) async fn subquery(&mut self, subquery: &Subquery, steps: Steps) -> Evaluated<Vec<Series>> {
+        let inner = subquery_steps(subquery, steps, self.config);
+        let stats = std::mem::take(&mut self.stats);
+        self.stats.peak = stats.peak;
+        let value = if inner.count == 0 { Value::Vector(Vec::new()) } else { self.eval(&subquery.expr, inner).await? };
+        self.stats = Stats { peak: self.stats.peak, ..stats };
+        match value {
+            Value::Vector(columns) => Ok(columns.iter().map(|column| to_series(column, inner)).collect()),
+            _ => Err(wrong_type(&subquery.expr)),
+        }
+    }
+}
+
+fn wrong_type(expr: &Expr) -> EvalError {
+    EvalError::Internal(format!("unexpected type of {expr}"))
+}
+
+fn negate(value: Value) -> Value {
+    match value {
+        Value::Scalar(values) => Value::Scalar(values.into_iter().map(|value| -value).collect()),
+        Value::Vector(mut columns) => {
+            for column in &mut columns {
+                column.drop_name = true;
+                for at in 0..column.len() {
+                    match column.get(at).map(SampleRef::to_owned) {
+                        Some(super::column::Sample::Float(value)) => column.set_float(at, -value),
+                        Some(super::column::Sample::Histogram(histogram)) => {
+                            column.set_histogram(at, (*histogram).clone().scale(-1.0).into());
+                        }
+                        None => {}
+                    }
+                }
+            }
+            Value::Vector(columns)
+        }
+        other => other,
+    }
+}
+
+/// A column as a series of samples at the steps' times. Reset hints go: samples may be left out or repeated here.
+fn to_series(column: &Column, steps: Steps) -> Series {
+    use narthex_model::CounterResetHint::{NotReset, Reset, Unknown};
+    let mut series = Series {
+        labels: column.labels.clone(),
+        drop_name: column.drop_name,
+        times: Vec::new(),
+        values: Vec::new(),
+        histograms: Vec::new(),
+    };
+    for (at, sample) in column.samples() {
+        match sample {
+            SampleRef::Float(value) => {
+                series.times.push(steps.time(at));
+                series.values.push(value);
+            }
+            SampleRef::Histogram(histogram) => {
+                let mut histogram = std::sync::Arc::clone(histogram);
+                if matches!(histogram.hint, Reset | NotReset) {
+                    std::sync::Arc::make_mut(&mut histogram).hint = Unknown;
+                }
+                series.histograms.push((steps.time(at), histogram));
+            }
+        }
+    }
+    series
+}

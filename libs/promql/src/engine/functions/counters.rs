@@ -1,0 +1,110 @@
+//! `irate`, `idelta`, `resets` and `changes`: what happens from one sample to the next, floats and histograms mixed.
+
+use std::sync::Arc;
+
+use narthex_model::CounterResetHint;
+
+use super::range::{RangeFunction, Window};
+use crate::{
+    engine::{
+        column::{Sample, SampleRef},
+        eval::Evaluated,
+        notes::Notes,
+    },
+    histogram::Incompatible,
+};
+
+pub(super) fn function(name: &str) -> Option<RangeFunction> {
+    Some(match name {
+        "irate" => |window, notes| Ok(last_two(window, notes, true)),
+        "idelta" => |window, notes| Ok(last_two(window, notes, false)),
+        "resets" => |window, _| Ok(count_pairs(window, is_reset)),
+        "changes" => |window, _| Ok(count_pairs(window, is_change)),
+        _ => return None,
+    })
+}
+
+/// All samples of a window by time.
+fn in_order<'a>(window: &Window<'a>) -> Vec<(i64, SampleRef<'a>)> {
+    let floats = window.times.iter().zip(window.values).map(|(time, value)| (*time, SampleRef::Float(*value)));
+    let histograms = window.histograms.iter().map(|(time, histogram)| (*time, SampleRef::Histogram(histogram)));
+    let mut all: Vec<_> = floats.chain(histograms).collect();
+    if window.is_mixed() {
+        all.sort_by_key(|(time, _)| *time);
+    }
+    all
+}
+
+fn is_reset(previous: SampleRef<'_>, current: SampleRef<'_>) -> bool {
+    match (previous, current) {
+        (SampleRef::Float(previous), SampleRef::Float(current)) => current < previous,
+        (SampleRef::Histogram(previous), SampleRef::Histogram(current)) => current.detect_reset(previous),
+        _ => true,
+    }
+}
+
+fn is_change(previous: SampleRef<'_>, current: SampleRef<'_>) -> bool {
+    match (previous, current) {
+        (SampleRef::Float(a), SampleRef::Float(b)) => a != b && !(a.is_nan() && b.is_nan()),
+        (SampleRef::Histogram(a), SampleRef::Histogram(b)) => !a.same(b),
+        _ => true,
+    }
+}
+
+fn count_pairs(window: &Window<'_>, counts: fn(SampleRef<'_>, SampleRef<'_>) -> bool) -> Option<Sample> {
+    let mut samples = in_order(window);
+    if window.anchored {
+        // The newest sample at or before the window's start is the base; nothing after it means nothing to count.
+        let after = samples.partition_point(|(time, _)| *time <= window.start);
+        if after == samples.len() {
+            return None;
+        }
+        samples.drain(..after.saturating_sub(1));
+    }
+    let found = samples.windows(2).filter(|pair| counts(pair[0].1, pair[1].1)).count();
+    Some(Sample::Float(found as f64))
+}
+
+fn last_two(window: &Window<'_>, notes: &mut Notes, per_second: bool) -> Option<Sample> {
+    let samples = in_order(window);
+    let [.., (t1, previous), (t2, last)] = samples[..] else { return None };
+    let interval = t2 - t1;
+    if interval == 0 {
+        return None;
+    }
+    let seconds = interval as f64 / 1000.0;
+    match (previous, last) {
+        (SampleRef::Float(previous), SampleRef::Float(last)) => {
+            // A counter that fell has counted from zero.
+            let change = if per_second && last < previous { last } else { last - previous };
+            Some(Sample::Float(if per_second { change / seconds } else { change }))
+        }
+        (SampleRef::Histogram(previous), SampleRef::Histogram(last)) => {
+            let gauges = [previous, last].map(|histogram| histogram.hint == CounterResetHint::Gauge);
+            if per_second && gauges.contains(&true) {
+                notes.not_counter(window.name(), window.position);
+            }
+            if !per_second && gauges.contains(&false) {
+                notes.not_gauge(window.name(), window.position);
+            }
+            let mut result = (**last).clone();
+            if !per_second || !last.detect_reset(previous) {
+                match result.sub(previous) {
+                    Ok(merged) if merged.bounds_reconciled => notes.bounds_reconciled("subtraction", window.position),
+                    Ok(_) => {}
+                    Err(Incompatible) => {
+                        notes.mixed_schemas(window.name(), window.position);
+                        return None;
+                    }
+                }
+            }
+            result.hint = CounterResetHint::Gauge;
+            result = result.compact();
+            Some(Sample::Histogram(Arc::new(if per_second { result.divide(seconds) } else { result })))
+        }
+        _ => {
+            notes.mixed_range(window.name(), window.position);
+            None
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Functions over range vectors: for every series and step, a window of its samples.
+//!
+//! Windows are open at the left and closed at the right. Both ends only move forward over the steps, so a series is walked
+//! once. `anchored` and `smoothed` selectors get wider windows than they ask for.
+
+use std::sync::Arc;
+
+use narthex_model::Labels;
+
+use super::{absent, counters, over_time, rate, trend};
+use crate::{
+    ast::{Call, ExprKind, ValueType},
+    engine::{
+        column::{Column, Sample, Steps},
+        eval::{Evaluated, Evaluator},
+        load::Series,
+        notes::Notes,
+        selector::View,
+    },
+    error::{EvalError, PositionRange},
+    histogram::FloatHistogram,
+};
+
+/// The samples of a series that one step sees.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window<'a> {
+    pub(super) labels: &'a Labels,
+    pub(super) times: &'a [i64],
+    pub(super) values: &'a [f64],
+    pub(super) histograms: &'a [(i64, Arc<FloatHistogram>)],
+    /// Left end of what was asked for, itself outside.
+    pub(super) start: i64,
+    /// Right end, inside.
+    pub(super) end: i64,
+    /// The step's time.
+    pub(super) now: i64,
+    /// Length of what was asked for, in seconds.
+    pub(super) seconds: f64,
+    /// Boundaries are real samples.
+    pub(super) anchored: bool,
+    /// Boundaries are interpolated.
+    pub(super) smoothed: bool,
+    /// Where the first argument stands, for notes.
+    pub(super) position: PositionRange,
+    /// Scalar arguments at this step.
+    pub(super) scalars: [f64; 2],
+}
+
+impl Window<'_> {
+    /// The metric's name, for notes.
+    pub(super) fn name(&self) -> &str {
+        self.labels.metric_name()
+    }
+
+    /// Whether the window holds floats and histograms, which most functions cannot mix.
+    pub(super) fn is_mixed(&self) -> bool {
+        !self.values.is_empty() && !self.histograms.is_empty()
+    }
+
+    fn weight(&self) -> usize {
+        self.values.len() + self.histograms.iter().map(|(_, histogram)| histogram.weight()).sum::<usize>()
+    }
+}
+
+/// A function of a window that is not empty.
+pub(super) type RangeFunction = fn(&Window<'_>, &mut Notes) -> Evaluated<Option<Sample>>;
+
+fn lookup(name: &str) -> Option<RangeFunction> {
+    rate::function(name)
+        .or_else(|| over_time::function(name))
+        .or_else(|| counters::function(name))
+        .or_else(|| trend::function(name))
+}
+
+/// Where the windows come from.
+struct Input {
+    series: Arc<Vec<Series>>,
+    range: i64,
+    view: View,
+    anchored: bool,
+    smoothed: bool,
+}
+
+async fn input(evaluator: &mut Evaluator<'_>, call: &Call, at: usize, steps: Steps) -> Evaluated<Input> {
+    match &call.args[at].kind {
+        ExprKind::Matrix(matrix) => {
+            let selector = &matrix.selector;
+            check_extension(selector.anchored, "anchored", &rate::ANCHORED, call.function)?;
+            check_extension(selector.smoothed, "smoothed", &rate::SMOOTHED, call.function)?;
+            Ok(Input {
+                series: evaluator.loaded.get(selector),
+                range: matrix.range.millis(),
+                view: View::new(selector.at, selector.offset.millis()),
+                anchored: selector.anchored,
+                smoothed: selector.smoothed,
+            })
+        }
+        ExprKind::Subquery(subquery) => {
+            let series = evaluator.subquery(subquery, steps).await?;
+            let range = subquery.range.millis();
+            let view = View::new(subquery.at, subquery.offset.millis());
+            Ok(Input { series: Arc::new(series), range, view, anchored: false, smoothed: false })
+        }
+        _ => Err(EvalError::Internal(format!("{} is no range vector", call.args[at]))),
+    }
+}
+
+fn check_extension(used: bool, word: &str, allowed: &[&str], function: &str) -> Evaluated<()> {
+    if !used || allowed.contains(&function) {
+        return Ok(());
+    }
+    let message = format!("{word} modifier can only be used with: {} - not with {function}", allowed.join(", "));
+    Err(EvalError::Execution(message))
+}
+
+/// The value of a call with a range vector among its arguments.
+pub(super) async fn call(evaluator: &mut Evaluator<'_>, call: &Call, steps: Steps) -> Evaluated<Vec<Column>> {
+    let function = lookup(call.function)
+        .ok_or_else(|| EvalError::Execution(format!("function {:?} is not supported", call.function)))?;
+    let matrix_at = call.args.iter().position(|arg| arg.value_type() == ValueType::Matrix).unwrap_or_default();
+    let mut scalars: Vec<Vec<f64>> = Vec::new();
+    for (at, arg) in call.args.iter().enumerate() {
+        if at != matrix_at {
+            scalars.push(evaluator.scalar(arg, steps).await?);
+        }
+    }
+    let input = input(evaluator, call, matrix_at, steps).await?;
+    let position = call.args[0].position;
+    let keeps_name = matches!(call.function, "last_over_time" | "first_over_time");
+    let mut columns = Vec::with_capacity(input.series.len());
+    for series in input.series.iter() {
+        evaluator.tick(steps.count + series.values.len()).await?;
+        let mut column = Column::new(series.labels.clone(), !keeps_name || series.drop_name, steps.count);
+        let mut windows = Windows::new(series, &input, evaluator.config.lookback_delta_ms);
+        for at in 0..steps.count {
+            let mut window = windows.next(steps.time(at), position);
+            if window.times.is_empty() && window.histograms.is_empty() {
+                continue;
+            }
+            for (slot, values) in window.scalars.iter_mut().zip(&scalars) {
+                *slot = values[at];
+            }
+            evaluator.stats.count(steps.time(at), window.weight());
+            if let Some(sample) = function(&window, &mut evaluator.notes)? {
+                column.set(at, sample);
+            }
+        }
+        let weight = column.weight();
+        if weight > 0 {
+            evaluator.hold(weight)?;
+            columns.push(column);
+        }
+    }
+    if matches!(call.function, "rate" | "increase") {
+        note_non_counters(evaluator, &columns, position);
+    }
+    if call.function == "absent_over_time" {
+        return Ok(absent::missing(&columns, &call.args[0], steps, true));
+    }
+    Ok(columns)
+}
+
+fn note_non_counters(evaluator: &mut Evaluator<'_>, columns: &[Column], position: PositionRange) {
+    for column in columns {
+        let name = column.labels.metric_name();
+        let counter = ["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| name.ends_with(suffix));
+        if !name.is_empty() && !counter && (0..column.len()).any(|at| column.float(at).is_some()) {
+            evaluator.notes.possible_non_counter(name, position);
+        }
+    }
+}
+
+/// The windows of one series, step after step.
+struct Windows<'a> {
+    series: &'a Series,
+    input: &'a Input,
+    before: i64,
+    after: i64,
+    floats: (usize, usize),
+    histograms: (usize, usize),
+}
+
+impl<'a> Windows<'a> {
+    fn new(series: &'a Series, input: &'a Input, lookback: i64) -> Self {
+        let before = if input.anchored || input.smoothed { lookback } else { 0 };
+        let after = if input.smoothed { lookback } else { 0 };
+        Self { series, input, before, after, floats: (0, 0), histograms: (0, 0) }
+    }
+
+    fn next(&mut self, now: i64, position: PositionRange) -> Window<'a> {
+        let series = self.series;
+        let end = self.input.view.reference(now);
+        let start = end.saturating_sub(self.input.range);
+        let (first, last) = (start.saturating_sub(self.before), end.saturating_add(self.after));
+        let skip = |from: usize, until: i64| from + series.times[from..].iter().take_while(|time| **time <= until).count();
+        self.floats.0 = skip(self.floats.0, first);
+        self.floats.1 = skip(self.floats.1.max(self.floats.0), last);
+        let skip = |from: usize, until: i64| {
+            from + series.histograms[from..].iter().take_while(|(time, _)| *time <= until).count()
+        };
+        self.histograms.0 = skip(self.histograms.0, first);
+        self.histograms.1 = skip(self.histograms.1.max(self.histograms.0), last);
+        Window {
+            labels: &series.labels,
+            times: &series.times[self.floats.0..self.floats.1],
+            values: &series.values[self.floats.0..self.floats.1],
+            histograms: &series.histograms[self.histograms.0..self.histograms.1],
+            start,
+            end,
+            now,
+            seconds: self.input.range as f64 / 1000.0,
+            anchored: self.input.anchored,
+            smoothed: self.input.smoothed,
+            position,
+            scalars: [f64::NAN; 2],
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The engine: an [`Expr`] and a source in, a [`QueryResult`] out.
+//!
+//! A query is prepared (what is constant becomes so), loaded (all selectors, at once) and evaluated (columns). Only loading
+//! waits for others; evaluation gives way to other tasks now and then, so dropping the future ends it soon.
+
+mod aggregate;
+mod binary;
+mod column;
+mod eval;
+mod finish;
+mod functions;
+mod load;
+mod notes;
+mod prepare;
+mod selector;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
+
+use narthex_model::TimestampMs;
+
+pub(crate) use finish::compare_by_name;
+
+use column::Steps;
+use eval::Evaluator;
+use load::load;
+use prepare::{Context, prepare};
+
+use crate::{
+    ast::{At, Expr, Span, Subquery, ValueType},
+    error::EvalError,
+    result::{QueryResult, QueryStats},
+    source::SeriesSource,
+};
+
+/// What an operator sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// How far back an instant selector looks for a sample, in milliseconds.
+    pub lookback_delta_ms: i64,
+    /// Most samples that a query may hold at one time.
+    pub max_samples: usize,
+    /// Step of subqueries that name none, in milliseconds.
+    pub default_subquery_step_ms: i64,
+    /// Whether statistics are kept per step.
+    pub per_step_stats: bool,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            lookback_delta_ms: 5 * 60 * 1000,
+            max_samples: 50_000_000,
+            default_subquery_step_ms: 60_000,
+            per_step_stats: false,
+        }
+    }
+}
+
+const CANCELED: u8 = 1;
+const TIMED_OUT: u8 = 2;
+
+/// Ends a running query from outside; clones share the state. (Dropping the query's future ends it too.)
+#[derive(Debug, Clone, Default)]
+pub struct Control(Arc<AtomicU8>);
+
+impl Control {
+    /// The query ends with [`EvalError::Canceled`].
+    pub fn cancel(&self) {
+        self.0.store(CANCELED, Ordering::Relaxed);
+    }
+
+    /// The query ends with [`EvalError::Timeout`].
+    pub fn time_out(&self) {
+        self.0.store(TIMED_OUT, Ordering::Relaxed);
+    }
+
+    pub(crate) fn check(&self) -> Result<(), EvalError> {
+        match self.0.load(Ordering::Relaxed) {
+            CANCELED => Err(EvalError::Canceled),
+            TIMED_OUT => Err(EvalError::Timeout),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Evaluates queries. Holds nothing but its configuration; cheap to copy.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Engine {
+    config: EngineConfig,
+}
+
+impl Engine {
+    /// An engine of these settings.
+    pub fn new(config: EngineConfig) -> Self {
+        Self { config }
+    }
+
+    /// The same engine with another lookback, as a request's `lookback_delta` asks.
+    #[must_use]
+    pub fn with_lookback_ms(self, lookback_delta_ms: i64) -> Self {
+        Self { config: EngineConfig { lookback_delta_ms, ..self.config } }
+    }
+
+    /// The value of `expr` at one time.
+    pub async fn instant(
+        &self,
+        source: &dyn SeriesSource,
+        expr: &Expr,
+        at: TimestampMs,
+        control: &Control,
+    ) -> Result<QueryResult, EvalError> {
+        self.run(source, expr, at.0, at.0, 0, control).await
+    }
+
+    /// The value of `expr` at `start`, `start + step` and so on up to `end`. `step_ms` must be above zero.
+    pub async fn range(
+        &self,
+        source: &dyn SeriesSource,
+        expr: &Expr,
+        start: TimestampMs,
+        end: TimestampMs,
+        step_ms: i64,
+        control: &Control,
+    ) -> Result<QueryResult, EvalError> {
+        self.run(source, expr, start.0, end.0, step_ms, control).await
+    }
+
+    async fn run(
+        &self,
+        source: &dyn SeriesSource,
+        expr: &Expr,
+        start: i64,
+        end: i64,
+        step: i64,
+        control: &Control,
+    ) -> Result<QueryResult, EvalError> {
+        control.check()?;
+        let is_range = step > 0;
+        if is_range && !matches!(expr.value_type(), ValueType::Scalar | ValueType::Vector) {
+            let found = expr.value_type().documented();
+            let message = format!("invalid expression type {found:?} for range query, must be Scalar or instant Vector");
+            return Err(EvalError::BadData(message));
+        }
+        let prepared = prepare(expr, Context { start, end, step })?;
+        let steps = Steps::new(start, end, step);
+        if steps.count > self.config.max_samples {
+            return Err(EvalError::TooManySamples);
+        }
+        let loaded = load(source, &prepared, steps, &self.config).await?;
+        let mut evaluator = Evaluator::new(&self.config, loaded, control);
+        let value = evaluator.eval(&prepared, steps).await?;
+        let value = if is_range { finish::range(value, steps)? } else { finish::instant(value, steps)? };
+        let stats = QueryStats {
+            total_queryable_samples: evaluator.stats.total,
+            per_step: evaluator.stats.per_step.into_iter().flatten().collect(),
+            peak_samples: evaluator.stats.peak as u64,
+        };
+        Ok(QueryResult { value, annotations: evaluator.notes.finish(), stats })
+    }
+}
+
+/// The steps of a subquery: multiples of its own step that any of the outer steps looks at.
+fn subquery_steps(subquery: &Subquery, outer: Steps, config: &EngineConfig) -> Steps {
+    let offset = subquery.offset.millis();
+    let (first, last) = match subquery.at {
+        Some(At::Time(at)) => (at, at),
+        _ => (outer.start, outer.end()),
+    };
+    let step = subquery.step.as_ref().map_or(config.default_subquery_step_ms, Span::millis).max(1);
+    let bound = first.saturating_sub(offset).saturating_sub(subquery.range.millis());
+    // Truncated division, as Go's; the step right at the open end is outside.
+    let mut start = step * (bound / step);
+    if start <= bound {
+        start = start.saturating_add(step);
+    }
+    Steps::new(start, last.saturating_sub(offset), step)
+}

@@ -1,0 +1,173 @@
+//! Selectors: the newest sample at each step within the lookback, and raw ranges.
+//!
+//! A lookback of five minutes at 10:05 does not reach the sample of 10:00 sharp: windows are open at the left.
+
+use std::sync::Arc;
+
+use narthex_model::is_stale;
+
+use super::{
+    column::{Column, Steps},
+    eval::{Evaluated, Evaluator},
+    functions::extended,
+    load::Series,
+};
+use crate::{
+    ast::{At, MatrixSelector, VectorSelector},
+    error::{EvalError, PositionRange},
+};
+
+/// Where a selector looks at each step.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View {
+    at: Option<i64>,
+    offset: i64,
+}
+
+impl View {
+    pub(super) fn new(at: Option<At>, offset: i64) -> Self {
+        let at = match at {
+            Some(At::Time(at)) => Some(at),
+            _ => None,
+        };
+        Self { at, offset }
+    }
+
+    /// The time that is looked at when the query is at `time`.
+    pub(super) fn reference(self, time: i64) -> i64 {
+        self.at.unwrap_or(time).saturating_sub(self.offset)
+    }
+}
+
+/// What an instant selector puts into the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pick {
+    Value,
+    Timestamp,
+}
+
+/// An instant vector selector.
+pub(super) async fn vector(
+    evaluator: &mut Evaluator<'_>,
+    selector: &VectorSelector,
+    position: PositionRange,
+    steps: Steps,
+) -> Evaluated<Vec<Column>> {
+    if selector.smoothed {
+        return extended::smoothed_vector(evaluator, selector, position, steps).await;
+    }
+    columns(evaluator, selector, steps, Pick::Value).await
+}
+
+/// `timestamp(selector)`: when the newest sample was taken, in seconds.
+pub(super) async fn timestamps(
+    evaluator: &mut Evaluator<'_>,
+    selector: &VectorSelector,
+    steps: Steps,
+) -> Evaluated<Vec<Column>> {
+    columns(evaluator, selector, steps, Pick::Timestamp).await
+}
+
+async fn columns(
+    evaluator: &mut Evaluator<'_>,
+    selector: &VectorSelector,
+    steps: Steps,
+    pick: Pick,
+) -> Evaluated<Vec<Column>> {
+    let view = View::new(selector.at, selector.offset.millis());
+    let lookback = evaluator.config.lookback_delta_ms;
+    let series = evaluator.loaded.get(selector);
+    let mut columns = Vec::with_capacity(series.len());
+    for series in series.iter() {
+        evaluator.tick(steps.count).await?;
+        let column = newest(series, steps, view, lookback, pick);
+        let weight = column.weight();
+        if weight == 0 {
+            continue;
+        }
+        evaluator.hold(weight)?;
+        if evaluator.stats.per_step.is_some() || pick == Pick::Timestamp {
+            for (at, sample) in column.samples() {
+                let weight = match sample {
+                    super::column::SampleRef::Histogram(histogram) => histogram.weight(),
+                    super::column::SampleRef::Float(_) => 1,
+                };
+                evaluator.stats.count(steps.time(at), weight);
+            }
+        } else {
+            evaluator.stats.total += weight as u64;
+        }
+        columns.push(column);
+    }
+    Ok(columns)
+}
+
+fn newest(series: &Series, steps: Steps, view: View, lookback: i64, pick: Pick) -> Column {
+    let mut column = Column::new(series.labels.clone(), false, steps.count);
+    // How many samples lie at or before the reference time; it never falls.
+    let (mut floats, mut histograms) = (0, 0);
+    for at in 0..steps.count {
+        let reference = view.reference(steps.time(at));
+        floats += series.times[floats..].iter().take_while(|time| **time <= reference).count();
+        histograms += series.histograms[histograms..].iter().take_while(|(time, _)| *time <= reference).count();
+        let float = floats.checked_sub(1).map(|last| (series.times[last], series.values[last]));
+        let histogram = histograms.checked_sub(1).map(|last| &series.histograms[last]);
+        let oldest = reference.saturating_sub(lookback);
+        match (float, histogram) {
+            (float, Some((time, histogram))) if float.is_none_or(|(float_time, _)| float_time < *time) => {
+                if *time > oldest && !is_stale(histogram.sum) {
+                    match pick {
+                        Pick::Value => column.set_histogram(at, Arc::clone(histogram)),
+                        Pick::Timestamp => column.set_float(at, *time as f64 / 1000.0),
+                    }
+                }
+            }
+            (Some((time, value)), _) if time > oldest && !is_stale(value) => {
+                column.set_float(at, if pick == Pick::Value { value } else { time as f64 / 1000.0 });
+            }
+            _ => {}
+        }
+    }
+    column
+}
+
+/// A range selector as the whole query: the raw samples of its window.
+pub(super) fn matrix(evaluator: &mut Evaluator<'_>, matrix: &MatrixSelector, steps: Steps) -> Evaluated<Vec<Series>> {
+    let selector = &matrix.selector;
+    let end = View::new(selector.at, selector.offset.millis()).reference(steps.start);
+    let start = end.saturating_sub(matrix.range.millis());
+    let lookback = evaluator.config.lookback_delta_ms;
+    let (mut first, mut last) = (start, end);
+    if selector.anchored || selector.smoothed {
+        first = first.saturating_sub(lookback);
+    }
+    if selector.smoothed {
+        last = last.saturating_add(lookback);
+    }
+    let mut out = Vec::new();
+    for series in evaluator.loaded.get(selector).iter() {
+        let within = |time: i64| first < time && time <= last;
+        let mut found = Series {
+            labels: series.labels.clone(),
+            drop_name: false,
+            times: series.times.iter().copied().filter(|time| within(*time)).collect(),
+            values: series.times.iter().zip(&series.values).filter(|(time, _)| within(**time)).map(|(_, v)| *v).collect(),
+            histograms: series.histograms.iter().filter(|(time, _)| within(*time)).cloned().collect(),
+        };
+        if selector.anchored || selector.smoothed {
+            if !found.histograms.is_empty() {
+                let word = if selector.anchored { "anchored" } else { "smoothed" };
+                return Err(EvalError::Execution(format!("{word} modifier is not supported with histograms")));
+            }
+            extended::extend(&mut found, start, end, selector.smoothed);
+        }
+        let weight =
+            found.values.len() + found.histograms.iter().map(|(_, histogram)| histogram.weight()).sum::<usize>();
+        if weight > 0 {
+            evaluator.stats.count(steps.start, weight);
+            evaluator.hold(weight)?;
+            out.push(found);
+        }
+    }
+    Ok(out)
+}

@@ -1,0 +1,24 @@
+//! Native histograms in the engine, with float counts.
+//!
+//! Buckets are sparse: (index, count) pairs ascending by index, so that spans matter only at the border to
+//! [`narthex_model::Histogram`]. Arithmetic follows Prometheus's: schemas are reduced to the coarser one, zero buckets are
+//! widened to the larger, custom bounds are intersected. Bucket bounds are powers of two to a fraction, computed rather
+//! than tabled: they may differ from Prometheus's table in the last bit.
+
+mod arithmetic;
+mod buckets;
+mod classic;
+mod custom;
+mod float;
+mod quantile;
+mod reset;
+mod trim;
+mod view;
+
+
+pub(crate) use arithmetic::{Incompatible, Merged, kahan};
+pub(crate) use buckets::{Bucket, bound};
+pub(crate) use classic::{ClassicBucket, ClassicQuantile, classic_fraction, classic_quantile};
+pub(crate) use float::FloatHistogram;
+pub(crate) use quantile::{QuantileNote, native_fraction, native_quantile};
+pub use view::{BucketBoundaries, BucketView, bucket_views};
