@@ -45,10 +45,11 @@ impl HistogramState {
         &self.data
     }
 
-    /// Continues a chunk that was stored; fails where its bytes are damaged.
-    pub fn resume(data: Vec<u8>) -> Result<Self, ChunkError> {
+    /// Continues a chunk that was stored, or begins one after a sample at `last_timestamp` if it is empty; fails where its
+    /// bytes are damaged.
+    pub fn resume(data: Vec<u8>, last_timestamp: i64) -> Result<Self, ChunkError> {
         let mut iter = HistogramIter::new(&data);
-        let mut state = Self::default();
+        let mut state = Self { last_timestamp, ..Self::default() };
         while let Some(sample) = iter.next_sample() {
             let (timestamp, _) = sample?;
             state.last_timestamp = timestamp;
@@ -191,7 +192,7 @@ mod tests {
             let mut expected = Vec::new();
             for (number, (step, bytes)) in steps.into_iter().enumerate() {
                 if number == cut {
-                    let resumed = HistogramState::resume(state.data().to_vec()).expect("well-formed");
+                    let resumed = HistogramState::resume(state.data().to_vec(), state.last_timestamp()).expect("well-formed");
                     prop_assert_eq!(&resumed, &state);
                     state = resumed;
                 }

@@ -1,1 +1,212 @@
-//! Under construction.
+//! The head of one workspace: its recent samples in memory, as a pure data structure.
+//!
+//! No I/O, no clock, no randomness: [`Head::push`] is told when the frame was received, reports its changes to a [`Log`], and
+//! [`Head::redo`]-methods make the same changes again, so replay gives the same head. One thread changes a head (the
+//! WAL's writer), readers take short shared locks around it; therefore a head is not split into shards: interned labels and
+//! postings are kept once, and the lock is held for one push or for a few hundred series of a read. Invariants: ids
+//! count up and are never reused; series of equal hash are told apart by their label bytes; a sample is stored once (W-2).
+
+mod active;
+mod arena;
+mod limits;
+mod log;
+mod metadata;
+mod pairs;
+mod postings;
+mod push;
+mod read;
+mod sealed;
+mod series;
+mod slab;
+mod snapshot;
+
+use hashbrown::HashTable;
+use narthex_model::{MetricMetadata, MetricType};
+
+pub use limits::{MAX_SAMPLE_AGE_MS, MAX_SAMPLE_AHEAD_MS, PushLimits, Refusal};
+pub use log::Log;
+pub use push::Pushed;
+pub use sealed::SealedFile;
+pub use snapshot::{SLICE_SERIES, SnapshotError, SnapshotStart};
+
+use active::ActiveSeries;
+use arena::{Paged, Slices};
+use metadata::MetadataStore;
+use pairs::Pairs;
+use sealed::ChunkStore;
+use series::{LOST, Sample, SeriesStore};
+use slab::Slab;
+
+/// Recent samples of one workspace.
+#[derive(Debug)]
+pub struct Head {
+    /// Series ids by series hash.
+    index: HashTable<u32>,
+    pairs: Pairs,
+    /// Pair ids of each series.
+    labels: Slices<u32>,
+    store: SeriesStore,
+    active: ActiveSeries,
+    metadata: MetadataStore,
+}
+
+/// Size of a head, for metrics and limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HeadStats {
+    /// Series held.
+    pub series: u32,
+    /// Series written within the last two hours.
+    pub active_series: u32,
+    /// Distinct label pairs.
+    pub label_pairs: u32,
+    /// Bytes of sealed chunks that are not on disk yet.
+    pub unwritten_bytes: u64,
+    /// Bytes of chunk files.
+    pub file_bytes: u64,
+}
+
+impl Head {
+    /// An empty head whose chunk files are frozen once they have `chunk_file_bytes`.
+    pub fn new(chunk_file_bytes: usize) -> Self {
+        Self {
+            index: HashTable::new(),
+            pairs: Pairs::default(),
+            labels: Slices::default(),
+            store: SeriesStore {
+                series: Paged::default(),
+                slab: Slab::default(),
+                chunks: ChunkStore::new(chunk_file_bytes),
+                more: hashbrown::HashMap::new(),
+            },
+            active: ActiveSeries::default(),
+            metadata: MetadataStore::default(),
+        }
+    }
+
+    /// Size of the head.
+    pub fn stats(&self) -> HeadStats {
+        let size = |on_disk: bool| {
+            let files = self.store.chunks.files().iter().filter(move |file| file.on_disk == on_disk);
+            files.map(|file| file.bytes.len() as u64).sum::<u64>()
+        };
+        HeadStats {
+            series: self.store.series.len(),
+            active_series: self.active.count(),
+            label_pairs: self.pairs.len(),
+            unwritten_bytes: size(false) + self.store.chunks.open().len() as u64,
+            file_bytes: size(true),
+        }
+    }
+
+    /// Number of series.
+    pub fn series_count(&self) -> u32 {
+        self.store.series.len()
+    }
+
+    /// Series written within the two hours before `now_ms` on the data clock.
+    pub fn active_series(&mut self, now_ms: i64) -> u32 {
+        self.active.advance(ActiveSeries::minute(now_ms));
+        self.active.count()
+    }
+
+    /// Metadata of one metric, or of all for an empty name; at most `limit` metrics, 0 for all.
+    pub fn metadata(&self, metric: &str, limit: usize) -> Vec<MetricMetadata> {
+        self.metadata.list(metric, limit)
+    }
+
+    /// Chunk files by number: frozen ones, on disk or not.
+    pub fn sealed_files(&self) -> &[SealedFile] {
+        self.store.chunks.files()
+    }
+
+    /// Tells that a frozen file is on disk and now read from there. `bytes` must be the same bytes.
+    pub fn file_written(&mut self, file: u32, bytes: bytes::Bytes) {
+        self.store.chunks.replace(file, bytes);
+    }
+
+    /// The series with these canonical labels.
+    fn find(&self, hash: u64, canonical: &[u8]) -> Option<u32> {
+        let is_it = |id: &u32| {
+            let series = self.store.series.at(*id);
+            series.hash == hash && self.has_labels(series, canonical)
+        };
+        self.index.find(hash, is_it).copied()
+    }
+
+    #[inline]
+    fn has_labels(&self, series: &series::Series, mut canonical: &[u8]) -> bool {
+        for pair in self.labels.get(series.labels, usize::from(series.label_count)) {
+            match canonical.strip_prefix(self.pairs.bytes(*pair)) {
+                Some(rest) => canonical = rest,
+                None => return false,
+            }
+        }
+        canonical.is_empty()
+    }
+
+    /// Adds a series, which must not be there; `canonical` must be canonical and have the hash. `None` where ids, label text or
+    /// the number of labels run out.
+    fn create(&mut self, hash: u64, canonical: &[u8]) -> Option<u32> {
+        if self.pairs.is_full() || self.labels.is_full() || self.store.series.len() >= u32::MAX - 1 {
+            return None;
+        }
+        let pairs: smallvec::SmallVec<[u32; 24]> = pairs::split(canonical).map(|bytes| self.pairs.intern(bytes)).collect();
+        let count = u16::try_from(pairs.len()).ok()?;
+        let labels = self.labels.push(&pairs);
+        let id = self.store.create(hash, labels, count);
+        for pair in pairs {
+            self.pairs.add(pair, id);
+        }
+        let series = &self.store.series;
+        self.index.insert_unique(hash, id, |other| series.at(*other).hash);
+        Some(id)
+    }
+
+    /// Makes a logged series again. Ids that the head has already are left alone; missing ones before it are marked as lost.
+    pub fn redo_series(&mut self, id: u32, hash: u64, labels: &[u8]) {
+        while self.store.series.len() < id {
+            let lost = self.store.create(0, 0, 0);
+            self.store.series.at_mut(lost).flags |= LOST;
+        }
+        if self.store.series.len() == id {
+            self.create(hash, labels);
+        }
+    }
+
+    /// Lets the data clock pass to a logged push's received stamp.
+    pub fn redo_received(&mut self, received_ms: i64) {
+        self.active.advance(ActiveSeries::minute(received_ms));
+    }
+
+    /// Stores a logged float again; false if its series is not known, so that the sample is lost.
+    pub fn redo_float(&mut self, id: u32, timestamp: i64, bits: u64) -> bool {
+        self.redo(id, timestamp, Sample::Float(bits))
+    }
+
+    /// Stores a logged histogram again; false if its series is not known, so that the sample is lost.
+    pub fn redo_histogram(&mut self, id: u32, timestamp: i64, bytes: &[u8]) -> bool {
+        self.redo(id, timestamp, Sample::Histogram(bytes))
+    }
+
+    /// Notes a logged metadata entry again.
+    pub fn redo_metadata(&mut self, metric: &str, kind: MetricType, help: &str, unit: &str) {
+        self.metadata.note(metric, kind, help, unit);
+    }
+
+    fn redo(&mut self, id: u32, timestamp: i64, sample: Sample<'_>) -> bool {
+        if self.store.series.get(id).is_none_or(|series| series.flags & LOST != 0) {
+            return false;
+        }
+        self.touch(id);
+        self.store.store(id, timestamp, sample);
+        true
+    }
+
+    fn touch(&mut self, id: u32) {
+        let series = self.store.series.at_mut(id);
+        series.minute = self.active.touch(series.minute);
+    }
+}
+
+#[cfg(test)]
+mod tests;

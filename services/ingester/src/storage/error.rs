@@ -1,0 +1,81 @@
+//! Why storage does not do what it was asked.
+
+use std::{io, path::PathBuf};
+
+use narthex_chunk::ChunkError;
+use narthex_rpc::frame::FrameError;
+
+/// A push, read or checkpoint that failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StorageError {
+    /// No space is left for the WAL; nothing of the push was stored. Goes away when there is space.
+    #[error("the disk is full: cannot reserve space for the write-ahead log ({0}); free space under the data directory")]
+    Full(String),
+    /// Writing or syncing failed; nothing is acknowledged any more and the process must restart.
+    #[error("storage has failed and stops acknowledging: {0}; the process must restart")]
+    Failed(String),
+    /// Storage is being closed.
+    #[error("storage is closing")]
+    Closed,
+    /// The frame has a series that is not what it says.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// A frame so large that no segment holds it.
+    #[error("push frame of {0} bytes is larger than a write-ahead log segment")]
+    TooLarge(usize),
+    /// A chunk on disk is damaged.
+    #[error("a stored chunk cannot be read: {0}")]
+    Chunk(#[from] ChunkError),
+    /// The read is over its budget.
+    #[error("{what} limit exceeded: more than {limit}")]
+    OverBudget {
+        /// What is limited.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+}
+
+/// Storage could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file system failed.
+    #[error("{action} {path}: {source}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process has the directory.
+    #[error("{0} is in use by another process")]
+    Locked(PathBuf),
+    /// Data that had been synced cannot be read.
+    #[error(
+        "{path} is damaged ({what}): samples that were acknowledged are lost; restore the file, or start with the option that \
+         accepts the loss"
+    )]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// A file of a newer version.
+    #[error("{path} was written by a newer version ({what}); use that version")]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// What is not understood.
+        what: String,
+    },
+}
+
+impl OpenError {
+    pub(super) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}

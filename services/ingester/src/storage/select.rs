@@ -1,0 +1,221 @@
+//! Reading from storage: selections in `cmp_series` order, label names and values.
+//!
+//! A selection fixes its series when it is made and reads their chunks later, a few hundred series to a lock, so that a long
+//! answer neither holds up the writer nor keeps copies of everything. Samples that arrive meanwhile may be in it or not.
+
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
+
+use narthex_chunk::Chunk;
+use narthex_model::{Labels, Matcher, TimeRange, WorkspaceId};
+use roaring::RoaringBitmap;
+
+use super::{Storage, error::StorageError, shared::Workspace};
+
+/// Series that are read under one lock.
+const BATCH: usize = 256;
+
+/// What a read may cost; 0 means no bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Budget {
+    /// Series selected.
+    pub max_series: u64,
+    /// Samples in the chunks read.
+    pub max_samples: u64,
+    /// Bytes of the chunks read.
+    pub max_bytes: u64,
+}
+
+/// A series of a selection with its chunks.
+#[derive(Debug, Clone)]
+pub struct SelectedSeries {
+    /// Its labels.
+    pub labels: Labels,
+    /// Chunks that overlap the range, by their beginning; they may overlap each other, `resolve` settles what competes.
+    pub chunks: Vec<Chunk>,
+}
+
+/// The series that matched, in `cmp_series` order.
+#[derive(Debug)]
+pub struct Selection {
+    workspace: Option<Arc<Workspace>>,
+    series: Vec<(Labels, u32)>,
+    range: TimeRange,
+    budget: Budget,
+}
+
+impl Storage {
+    /// The series for which all matchers hold and that can have samples in the range.
+    pub fn select(
+        &self,
+        workspace: WorkspaceId,
+        matchers: &[Matcher],
+        range: TimeRange,
+        budget: Budget,
+    ) -> Result<Selection, StorageError> {
+        let Some(workspace) = self.0.shared.workspace(workspace) else {
+            return Ok(Selection { workspace: None, series: Vec::new(), range, budget });
+        };
+        let ids = workspace.state.read().head.matching(matchers);
+        let mut series = Vec::new();
+        let mut ids = ids.iter();
+        loop {
+            let batch: Vec<u32> = ids.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                break;
+            }
+            let state = workspace.state.read();
+            let held = batch.into_iter().filter(|id| state.head.has_samples(*id, range));
+            series.extend(held.map(|id| (state.head.labels_of(id), id)));
+            if budget.max_series > 0 && series.len() as u64 > budget.max_series {
+                return Err(StorageError::OverBudget { what: "series", limit: budget.max_series });
+            }
+        }
+        series.sort_unstable();
+        Ok(Selection { workspace: Some(workspace), series, range, budget })
+    }
+
+    /// Label names of the series that match one of the selectors (no selector: all) and can have samples in the range; sorted, at
+    /// most `limit` (0: all).
+    pub fn label_names(&self, workspace: WorkspaceId, selectors: &[Vec<Matcher>], range: TimeRange, limit: usize) -> Vec<String> {
+        self.labels(workspace, selectors, range, limit, |workspace, series| {
+            workspace.state.read().head.label_names(series)
+        })
+    }
+
+    /// Values of a label, otherwise as [`Self::label_names`].
+    pub fn label_values(
+        &self,
+        workspace: WorkspaceId,
+        name: &str,
+        selectors: &[Vec<Matcher>],
+        range: TimeRange,
+        limit: usize,
+    ) -> Vec<String> {
+        self.labels(workspace, selectors, range, limit, |workspace, series| {
+            workspace.state.read().head.label_values(name, series)
+        })
+    }
+
+    fn labels(
+        &self,
+        workspace: WorkspaceId,
+        selectors: &[Vec<Matcher>],
+        range: TimeRange,
+        limit: usize,
+        read: impl Fn(&Workspace, Option<&RoaringBitmap>) -> Vec<String>,
+    ) -> Vec<String> {
+        let Some(workspace) = self.0.shared.workspace(workspace) else { return Vec::new() };
+        let series = (!selectors.is_empty() || range != TimeRange::ALL).then(|| matching_any(&workspace, selectors, range));
+        let mut found = read(&workspace, series.as_ref());
+        found.sort_unstable();
+        found.truncate(if limit == 0 { usize::MAX } else { limit });
+        found
+    }
+
+    /// Label sets of the series that match one of the selectors (no selector: all) and can have samples in the range, in
+    /// `cmp_series` order, at most `limit` (0: all).
+    pub fn series(&self, workspace: WorkspaceId, selectors: &[Vec<Matcher>], range: TimeRange, limit: usize) -> Vec<Labels> {
+        let Some(workspace) = self.0.shared.workspace(workspace) else { return Vec::new() };
+        let ids: Vec<u32> = matching_any(&workspace, selectors, range).iter().collect();
+        let mut labels = BTreeSet::new();
+        for batch in ids.chunks(BATCH) {
+            let state = workspace.state.read();
+            labels.extend(batch.iter().map(|id| state.head.labels_of(*id)));
+        }
+        labels.into_iter().take(if limit == 0 { usize::MAX } else { limit }).collect()
+    }
+}
+
+fn matching_any(workspace: &Workspace, selectors: &[Vec<Matcher>], range: TimeRange) -> RoaringBitmap {
+    let mut all = RoaringBitmap::new();
+    if selectors.is_empty() {
+        all = workspace.state.read().head.matching(&[]);
+    }
+    for matchers in selectors {
+        all |= workspace.state.read().head.matching(matchers);
+    }
+    if range == TimeRange::ALL {
+        return all;
+    }
+    let ids: Vec<u32> = all.iter().collect();
+    let mut held = RoaringBitmap::new();
+    for batch in ids.chunks(BATCH) {
+        let state = workspace.state.read();
+        held.extend(batch.iter().copied().filter(|id| state.head.has_samples(*id, range)));
+    }
+    held
+}
+
+impl Selection {
+    /// Number of series.
+    pub fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    /// Whether nothing matched.
+    pub fn is_empty(&self) -> bool {
+        self.series.is_empty()
+    }
+
+    /// Labels in order.
+    pub fn labels(&self) -> impl ExactSizeIterator<Item = &Labels> {
+        self.series.iter().map(|(labels, _)| labels)
+    }
+
+    /// The chunks of some of the series, by their places in the order. Places beyond the end have none.
+    pub fn chunks(&self, places: Range<usize>) -> Result<Vec<Vec<Chunk>>, StorageError> {
+        let Some(workspace) = &self.workspace else { return Ok(Vec::new()) };
+        let places = places.start.min(self.series.len())..places.end.min(self.series.len());
+        let mut out = Vec::with_capacity(places.len());
+        for batch in self.series[places].chunks(BATCH) {
+            let state = workspace.state.read();
+            for (_, id) in batch {
+                out.push(state.head.chunks_of(*id, self.range)?);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Series by series with their chunks, within the budget: an error ends the iteration.
+    pub fn iter(&self) -> impl Iterator<Item = Result<SelectedSeries, StorageError>> {
+        let (mut samples, mut bytes, mut failed) = (0u64, 0u64, false);
+        let mut batch = Vec::new().into_iter();
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            if failed || at >= self.series.len() {
+                return None;
+            }
+            if at % BATCH == 0 {
+                match self.chunks(at..at + BATCH) {
+                    Ok(chunks) => batch = chunks.into_iter(),
+                    Err(error) => {
+                        failed = true;
+                        return Some(Err(error));
+                    }
+                }
+            }
+            let chunks = batch.next().unwrap_or_default();
+            samples += chunks.iter().map(|chunk| u64::from(chunk.samples)).sum::<u64>();
+            bytes += chunks.iter().map(|chunk| chunk.data.len() as u64).sum::<u64>();
+            if let Err(error) = self.budget.check(samples, bytes) {
+                failed = true;
+                return Some(Err(error));
+            }
+            at += 1;
+            Some(Ok(SelectedSeries { labels: self.series[at - 1].0.clone(), chunks }))
+        })
+    }
+}
+
+impl Budget {
+    /// Fails if so many samples or bytes are too many.
+    pub fn check(&self, samples: u64, bytes: u64) -> Result<(), StorageError> {
+        if self.max_samples > 0 && samples > self.max_samples {
+            return Err(StorageError::OverBudget { what: "samples", limit: self.max_samples });
+        }
+        if self.max_bytes > 0 && bytes > self.max_bytes {
+            return Err(StorageError::OverBudget { what: "bytes", limit: self.max_bytes });
+        }
+        Ok(())
+    }
+}

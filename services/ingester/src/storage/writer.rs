@@ -1,0 +1,322 @@
+//! The one thread that changes heads and writes the WAL.
+//!
+//! It takes all waiting pushes at once, applies each to its head while collecting its record, writes the records in one
+//! write, syncs if the mode says so, and only then replies: what is acknowledged is in both, and the order of the log is the
+//! order of the heads. Readers may see samples before they are acknowledged; that is allowed. Space is reserved before a push
+//! is applied, so a full disk refuses pushes without leaving in memory what is not in the log. If writing or syncing reserved space
+//! fails all the same, heads and log differ: nothing is acknowledged from then on and no sync is tried again, because after
+//! a failed sync the kernel may have dropped the pages. The restart replays what is really there.
+
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering, mpsc},
+};
+
+use narthex_model::{TimestampMs, WorkspaceId};
+use narthex_rpc::frame::Frame;
+use tokio::sync::oneshot;
+
+use super::{config::WalSync, disk::DiskFile, error::StorageError, metrics::ReasonLabel, shared::Shared};
+use crate::{
+    head::{PushLimits, Pushed},
+    wal::{FRAME, HEADER, LogPosition, RecordBuilder, frame, header},
+};
+
+/// A write of this size is not joined with further pushes.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// Work for the writer.
+#[derive(Debug)]
+pub(super) enum Job {
+    Push(Box<Push>),
+    /// Begin a new segment and tell where.
+    Roll(mpsc::Sender<Result<LogPosition, StorageError>>),
+}
+
+#[derive(Debug)]
+pub(super) struct Push {
+    pub(super) workspace: WorkspaceId,
+    pub(super) received: TimestampMs,
+    pub(super) frame: Frame,
+    pub(super) limits: PushLimits,
+    pub(super) reply: oneshot::Sender<Result<Pushed, StorageError>>,
+}
+
+type Reply = (oneshot::Sender<Result<Pushed, StorageError>>, Result<Pushed, StorageError>);
+
+/// The writer's own state.
+#[derive(Debug)]
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    file: Arc<dyn DiskFile>,
+    segment: u32,
+    /// Written bytes of the segment.
+    offset: u64,
+    allocated: u64,
+    /// Records not written yet, and the pushes that wait for them.
+    batch: Vec<u8>,
+    replies: Vec<Reply>,
+    record: RecordBuilder,
+}
+
+impl Writer {
+    /// Begins a new segment.
+    pub(super) fn start(shared: Arc<Shared>, segment: u32) -> io::Result<Self> {
+        let (file, allocated) = new_segment(&shared, segment)?;
+        shared.sync.lock().file = Some(file.clone());
+        shared.set_synced(LogPosition::new(segment, HEADER as u32));
+        Ok(Self {
+            shared,
+            file,
+            segment,
+            offset: HEADER as u64,
+            allocated,
+            batch: Vec::new(),
+            replies: Vec::new(),
+            record: RecordBuilder::default(),
+        })
+    }
+
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        loop {
+            let jobs = {
+                let mut queue = self.shared.queue.lock();
+                while queue.jobs.is_empty() && !queue.closed {
+                    self.shared.queued.wait(&mut queue);
+                }
+                if self.shared.abandoned.load(Ordering::Acquire) {
+                    return;
+                }
+                if queue.jobs.is_empty() {
+                    break;
+                }
+                std::mem::take(&mut queue.jobs)
+            };
+            for job in jobs {
+                match job {
+                    Job::Push(push) => self.push(*push),
+                    Job::Roll(reply) => {
+                        let rolled = self.commit().and_then(|()| self.roll().map_err(|error| self.out_of_space(&error)));
+                        let _ = reply.send(rolled.map(|()| self.position()));
+                    }
+                }
+                if self.batch.len() >= BATCH_BYTES {
+                    let _ = self.commit();
+                }
+            }
+            let _ = self.commit();
+        }
+        let _ = self.commit();
+        if self.shared.failure.get().is_none() {
+            let _ = self.sync();
+        }
+    }
+
+    fn position(&self) -> LogPosition {
+        LogPosition::new(self.segment, self.offset as u32 + self.batch.len() as u32)
+    }
+
+    fn push(&mut self, push: Push) {
+        if let Some(reason) = self.shared.failure.get() {
+            self.shared.metrics.refuse_push("storage_failed");
+            let _ = push.reply.send(Err(StorageError::Failed(reason.clone())));
+            return;
+        }
+        let bound = record_bound(&push.frame);
+        if bound > self.shared.config.segment_bytes.max(64 << 20) {
+            self.shared.metrics.refuse_push("too_large");
+            let _ = push.reply.send(Err(StorageError::TooLarge(push.frame.as_bytes().len())));
+            return;
+        }
+        if let Err(error) = self.make_room(bound) {
+            self.shared.metrics.refuse_push(if matches!(error, StorageError::Full(_)) { "disk_full" } else { "storage_failed" });
+            let _ = push.reply.send(Err(error));
+            return;
+        }
+        let workspace = self.shared.workspace_or_new(push.workspace);
+        let position = self.position();
+        self.record.begin(push.received.0);
+        let mut state = workspace.state.write();
+        let pushed = state.head.push(&push.frame, push.received.0, &push.limits, &mut self.record);
+        if !self.record.is_empty() {
+            let record = &self.record;
+            frame(&mut self.batch, position, self.shared.synced(), |out| record.write_to(push.workspace, out));
+            state.applied = self.position();
+        }
+        drop(state);
+        if let Ok(pushed) = &pushed {
+            self.count(pushed);
+        }
+        self.replies.push((push.reply, pushed.map_err(StorageError::Frame)));
+    }
+
+    fn count(&self, pushed: &Pushed) {
+        let metrics = &self.shared.metrics;
+        metrics.samples.inc_by(u64::from(pushed.stored));
+        metrics.late_samples.inc_by(u64::from(pushed.late));
+        metrics.known_samples.inc_by(u64::from(pushed.known));
+        metrics.series_created.inc_by(u64::from(pushed.created));
+        metrics.metadata_dropped.inc_by(u64::from(pushed.metadata_dropped));
+        for refusal in &pushed.refusals {
+            let reason = refusal.reason.as_str_name();
+            metrics.refused_samples.get_or_create(&ReasonLabel { reason }).inc();
+        }
+    }
+
+    /// Reserves space for a record of at most `bound` bytes behind the batch, in a new segment if this one is full.
+    fn make_room(&mut self, bound: u64) -> Result<(), StorageError> {
+        let end = self.offset + self.batch.len() as u64 + bound;
+        if end > self.shared.config.segment_bytes && self.offset + self.batch.len() as u64 > HEADER as u64 {
+            self.commit()?;
+            self.roll().map_err(|error| self.out_of_space(&error))?;
+        }
+        let end = self.offset + self.batch.len() as u64 + bound;
+        if end > self.allocated {
+            let step = self.shared.config.allocate_bytes.max(1);
+            let target = end.div_ceil(step) * step;
+            self.file.allocate(self.allocated, target).map_err(|error| self.out_of_space(&error))?;
+            self.allocated = target;
+        }
+        Ok(())
+    }
+
+    /// A refusal for want of space; any other error of reserving stops storage.
+    fn out_of_space(&self, error: &io::Error) -> StorageError {
+        if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            tracing::warn!(%error, directory = %self.shared.config.directory.display(), "no space for the write-ahead log; free space, pushes are refused until then");
+            StorageError::Full(error.to_string())
+        } else {
+            StorageError::Failed(self.shared.fail("reserving space for the write-ahead log", error))
+        }
+    }
+
+    /// Writes the batch, syncs it if the mode says so, and replies.
+    fn commit(&mut self) -> Result<(), StorageError> {
+        let done = self.write();
+        for (reply, outcome) in self.replies.drain(..) {
+            let outcome = match &done {
+                Ok(()) => outcome,
+                Err(error) => Err(error.clone()),
+            };
+            let _ = reply.send(outcome);
+        }
+        done
+    }
+
+    fn write(&mut self) -> Result<(), StorageError> {
+        if let Some(reason) = self.shared.failure.get() {
+            self.batch.clear();
+            return Err(StorageError::Failed(reason.clone()));
+        }
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.file.write_at(&self.batch, self.offset) {
+            self.batch.clear();
+            return Err(StorageError::Failed(self.shared.fail("writing the write-ahead log", &error)));
+        }
+        let bytes = self.batch.len() as u64;
+        self.offset += bytes;
+        self.batch.clear();
+        self.shared.metrics.wal_bytes.inc_by(bytes);
+        self.shared.metrics.wal_batches.inc();
+        let before = self.shared.uncheckpointed.fetch_add(bytes, Ordering::Relaxed);
+        let due = self.shared.config.checkpoint_bytes;
+        if before < due && before + bytes >= due {
+            self.shared.maintenance.notify_one();
+        }
+        match self.shared.config.wal_sync {
+            WalSync::Always => self.sync(),
+            WalSync::Interval => {
+                let mut target = self.shared.sync.lock();
+                target.written = self.position();
+                self.shared.written.notify_one();
+                self.shared.failure.get().map_or(Ok(()), |reason| Err(StorageError::Failed(reason.clone())))
+            }
+        }
+    }
+
+    fn sync(&mut self) -> Result<(), StorageError> {
+        let started = self.shared.clock.monotonic();
+        if let Err(error) = self.file.sync() {
+            return Err(StorageError::Failed(self.shared.fail("syncing the write-ahead log", &error)));
+        }
+        if let Some(seconds) = &self.shared.metrics.sync_seconds {
+            seconds.observe(self.shared.clock.monotonic().saturating_sub(started).as_secs_f64());
+        }
+        self.shared.set_synced(self.position());
+        Ok(())
+    }
+
+    /// Ends the segment, whose batch is written: syncs it, gives back what was reserved, and begins the next. An error leaves the
+    /// segment as it was.
+    fn roll(&mut self) -> io::Result<()> {
+        if let Some(reason) = self.shared.failure.get() {
+            return Err(io::Error::other(reason.clone()));
+        }
+        if let Err(error) = self.file.sync() {
+            self.shared.fail("syncing the write-ahead log", &error);
+            return Err(error);
+        }
+        self.shared.set_synced(self.position());
+        let (file, allocated) = new_segment(&self.shared, self.segment + 1)?;
+        // Only unused space goes; if this fails the zeros stay, which readers take for unused space.
+        let _ = self.file.truncate(self.offset);
+        self.shared.sync.lock().file = Some(file.clone());
+        self.file = file;
+        self.segment += 1;
+        self.offset = HEADER as u64;
+        self.allocated = allocated;
+        self.shared.set_synced(self.position());
+        Ok(())
+    }
+}
+
+/// A segment with its header on disk under its name.
+fn new_segment(shared: &Shared, segment: u32) -> io::Result<(Arc<dyn DiskFile>, u64)> {
+    let path = shared.segment_path(segment);
+    let file = shared.disk.create(&path)?;
+    let allocated = shared.config.allocate_bytes.max(HEADER as u64);
+    let made = file
+        .allocate(0, allocated)
+        .and_then(|()| file.write_at(&header(segment), 0))
+        .and_then(|()| file.sync())
+        .and_then(|()| shared.disk.sync_directory(&shared.wal_directory()));
+    if let Err(error) = made {
+        let _ = shared.disk.remove(&path);
+        return Err(error);
+    }
+    shared.metrics.wal_segments.inc();
+    Ok((file, allocated))
+}
+
+/// No record of this frame is longer.
+fn record_bound(frame: &Frame) -> u64 {
+    let (bytes, samples, series) = (frame.as_bytes().len(), frame.sample_count(), frame.series_count());
+    (FRAME + 128 + bytes + samples * 32 + series * 32 + frame.metadata_count() * 16) as u64
+}
+
+/// Syncs what was written within a second of it; for [`WalSync::Interval`].
+pub(super) fn run_syncer(shared: &Shared, pause: std::time::Duration) {
+    let mut target = shared.sync.lock();
+    loop {
+        while target.written <= shared.synced() && !target.closed {
+            shared.written.wait(&mut target);
+        }
+        if target.closed || shared.failure.get().is_some() {
+            return;
+        }
+        // Waits on the condition so that closing is not held up; real time, because it bounds what a power cut takes.
+        shared.written.wait_for(&mut target, pause);
+        let (file, written) = (target.file.clone(), target.written);
+        parking_lot::MutexGuard::unlocked(&mut target, || {
+            if let Some(file) = file.filter(|_| !shared.abandoned.load(Ordering::Acquire)) {
+                match file.sync() {
+                    Ok(()) => shared.set_synced(written),
+                    Err(error) => drop(shared.fail("syncing the write-ahead log", &error)),
+                }
+            }
+        });
+    }
+}
