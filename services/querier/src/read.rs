@@ -23,6 +23,8 @@ mod series_merge;
 #[cfg(test)]
 mod answer_test;
 #[cfg(test)]
+mod fake_owners;
+#[cfg(test)]
 mod merge_test;
 #[cfg(test)]
 mod quorum_test;

@@ -30,8 +30,6 @@ pub(crate) enum ErrorKind {
     TooManyRequests,
     /// The method is not one of the path's.
     MethodNotAllowed,
-    /// No such workspace or path.
-    NotFound,
 }
 
 impl ErrorKind {
@@ -44,7 +42,6 @@ impl ErrorKind {
             Self::Canceled => "canceled",
             Self::Internal => "internal",
             Self::Unavailable | Self::TooManyRequests => "unavailable",
-            Self::NotFound => "not_found",
         }
     }
 
@@ -57,7 +54,6 @@ impl ErrorKind {
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotFound => StatusCode::NOT_FOUND,
         }
     }
 }

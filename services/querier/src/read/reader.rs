@@ -7,6 +7,7 @@
 use std::{
     collections::BTreeSet,
     future::Future,
+    fmt,
     sync::Arc,
     time::Duration,
 };
@@ -50,6 +51,12 @@ struct Inner {
     zone: Zone,
     limits: Limits,
     hedge_after: Duration,
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("cluster", &self.0.cluster).finish_non_exhaustive()
+    }
 }
 
 /// What a [`Reader`] stands on.

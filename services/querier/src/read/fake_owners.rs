@@ -1,0 +1,215 @@
+//! Owners in memory: what each holds, and how it misbehaves.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use futures::{FutureExt, StreamExt, stream};
+use narthex_chunk::{Encoding, encode_raw};
+use narthex_model::{Epoch, InstanceId, Labels, PartitionId, RingRevision, Zone};
+use narthex_ring::{Owner, Partition, PartitionState, Replication, Ring};
+use narthex_rpc::{RpcError, v1};
+use parking_lot::Mutex;
+
+use super::{MessageStream, Owners};
+
+/// What an owner does when it is asked.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Conduct {
+    /// Answers completely.
+    #[default]
+    Answers,
+    /// Answers, then the stream breaks before its end.
+    BreaksOff,
+    /// Refuses.
+    Refuses(RpcError),
+    /// Sends its state and then nothing for ever.
+    Hangs,
+    /// Sends series out of order.
+    Confused,
+}
+
+/// One owner.
+#[derive(Debug, Clone)]
+pub(super) struct Fake {
+    pub(super) series: Vec<(Labels, Vec<(i64, f64)>)>,
+    pub(super) epoch: u64,
+    pub(super) ring_revision: u64,
+    pub(super) conduct: Conduct,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self { series: Vec::new(), epoch: 1, ring_revision: 1, conduct: Conduct::Answers }
+    }
+}
+
+impl Fake {
+    pub(super) fn holding(name: &str, samples: &[(i64, f64)]) -> Self {
+        let labels = Labels::from_pairs([("__name__", name)]);
+        Self { series: vec![(labels, samples.to_vec())], ..Self::default() }
+    }
+
+    pub(super) fn acting(self, conduct: Conduct) -> Self {
+        Self { conduct, ..self }
+    }
+
+    fn state(&self) -> v1::SourceState {
+        let Self { epoch, ring_revision, .. } = *self;
+        v1::SourceState { epoch, ring_revision, ..v1::SourceState::default() }
+    }
+
+    fn messages(&self) -> Vec<v1::select_response::Part> {
+        use v1::select_response::Part;
+        let mut series = self.series.clone();
+        series.sort_by(|a, b| a.0.cmp(&b.0));
+        if matches!(self.conduct, Conduct::Confused) {
+            series.reverse();
+        }
+        let labels = series.iter().map(|(labels, _)| labels.as_bytes().clone()).collect();
+        let chunk = |(at, (_, samples)): (usize, &(Labels, Vec<(i64, f64)>))| v1::Chunk {
+            series: at as u32,
+            encoding: Encoding::RawFloats.tag(),
+            samples: samples.len() as u32,
+            min_ms: samples[0].0,
+            max_ms: samples[samples.len() - 1].0,
+            data: encode_raw(samples.iter().copied()).into(),
+        };
+        let chunks = series.iter().enumerate().filter(|(_, (_, samples))| !samples.is_empty()).map(chunk).collect();
+        vec![
+            Part::State(self.state()),
+            Part::Series(v1::SeriesBatch { labels }),
+            Part::Chunks(v1::ChunkBatch { chunks }),
+        ]
+    }
+}
+
+/// All owners of a cluster, by name. Counts the calls and the streams that are still open.
+#[derive(Debug, Clone, Default)]
+pub(super) struct FakeOwners {
+    pub(super) owners: Arc<Mutex<HashMap<InstanceId, Fake>>>,
+    pub(super) asked: Arc<Mutex<Vec<String>>>,
+    pub(super) open: Arc<AtomicUsize>,
+}
+
+struct Open(Arc<AtomicUsize>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl FakeOwners {
+    /// Owners `a`, `b`, `c` of every partition, named like `a-0`.
+    pub(super) fn new(owners: impl IntoIterator<Item = (&'static str, Fake)>) -> Self {
+        let owners = owners.into_iter().map(|(name, fake)| (InstanceId::from(name), fake)).collect();
+        Self { owners: Arc::new(Mutex::new(owners)), ..Self::default() }
+    }
+
+    fn find(&self, owner: &Owner) -> Result<Fake, RpcError> {
+        self.asked.lock().push(owner.instance.to_string());
+        let fake = self.owners.lock().get(&owner.instance).cloned();
+        let fake = fake.ok_or_else(|| RpcError::Unavailable("nobody there".into()))?;
+        match fake.conduct {
+            Conduct::Refuses(error) => Err(error),
+            _ => Ok(fake),
+        }
+    }
+
+    fn strings(&self, owner: &Owner, limit: u32) -> Result<v1::LabelsResponse, RpcError> {
+        let fake = self.find(owner)?;
+        let mut values: Vec<String> = fake.series.iter().map(|(labels, _)| labels.metric_name().to_owned()).collect();
+        values.sort();
+        values.truncate(if limit == 0 { usize::MAX } else { limit as usize });
+        Ok(v1::LabelsResponse { state: Some(fake.state()), values })
+    }
+}
+
+#[async_trait]
+impl Owners for FakeOwners {
+    async fn select(
+        &self,
+        owner: &Owner,
+        _: v1::SelectRequest,
+    ) -> Result<MessageStream<v1::SelectResponse>, RpcError> {
+        let fake = self.find(owner)?;
+        self.open.fetch_add(1, Ordering::SeqCst);
+        let open = Open(self.open.clone());
+        let mut parts = fake.messages();
+        if matches!(fake.conduct, Conduct::Hangs) {
+            parts.truncate(1);
+        }
+        let messages = stream::iter(parts).map(|part| Ok(v1::SelectResponse { part: Some(part) }));
+        let broken = || Err(RpcError::Unavailable("connection lost".into()));
+        let end = match fake.conduct {
+            Conduct::BreaksOff => stream::iter([broken()]).boxed(),
+            Conduct::Hangs => std::future::pending().into_stream().boxed(),
+            _ => stream::empty().boxed(),
+        };
+        let all = messages.chain(end).map(move |message| {
+            let _ = &open;
+            message
+        });
+        Ok(all.boxed())
+    }
+
+    async fn label_names(
+        &self,
+        owner: &Owner,
+        request: v1::LabelNamesRequest,
+    ) -> Result<v1::LabelsResponse, RpcError> {
+        self.strings(owner, request.limit)
+    }
+
+    async fn label_values(
+        &self,
+        owner: &Owner,
+        request: v1::LabelValuesRequest,
+    ) -> Result<v1::LabelsResponse, RpcError> {
+        self.strings(owner, request.limit)
+    }
+
+    async fn series(
+        &self,
+        owner: &Owner,
+        _: v1::SeriesRequest,
+    ) -> Result<MessageStream<v1::SeriesResponse>, RpcError> {
+        use v1::series_response::Part;
+        let fake = self.find(owner)?;
+        let labels = fake.series.iter().map(|(labels, _)| labels.as_bytes().clone()).collect();
+        let parts = [Part::State(fake.state()), Part::Series(v1::SeriesBatch { labels })];
+        Ok(stream::iter(parts.map(|part| Ok(v1::SeriesResponse { part: Some(part) }))).boxed())
+    }
+
+    async fn metadata(
+        &self,
+        owner: &Owner,
+        request: v1::MetadataRequest,
+    ) -> Result<v1::MetadataResponse, RpcError> {
+        let fake = self.find(owner)?;
+        let entry = v1::MetricMetadata { metric: request.metric, r#type: 1, help: owner.instance.to_string(), unit: String::new() };
+        Ok(v1::MetadataResponse { state: Some(fake.state()), metadata: vec![entry] })
+    }
+}
+
+/// A ring of ACTIVE partitions in epoch 1 with owners `a-N`, `b-N`, `c-N` in zones `a`, `b`, `c`.
+pub(super) fn ring(revision: u64, partitions: u32) -> Ring {
+    let owner = |zone: &str, id: u32| Owner {
+        instance: format!("{zone}-{id}").into(),
+        zone: Zone::from(zone),
+        address: format!("{zone}-{id}:1"),
+    };
+    let partition = |id| Partition {
+        id: PartitionId(id),
+        state: PartitionState::Active,
+        epoch: Epoch(1),
+        owners: ["a", "b", "c"].map(|zone| owner(zone, id)).into(),
+    };
+    Ring::new(RingRevision(revision), Replication::Three, (0..partitions).map(partition).collect())
+}
