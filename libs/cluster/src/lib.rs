@@ -6,8 +6,16 @@
 
 #![forbid(unsafe_code)]
 
+mod control;
+mod event;
 mod handle;
+mod member;
+mod member_metrics;
 mod snapshot;
+mod watcher;
 
+pub use control::{AddressError, ControlPlane, LocalControl, WatchStream};
+pub use event::{EventError, apply_event};
 pub use handle::{CatchUp, Cluster, NotCurrent};
+pub use member::{Member, Registration};
 pub use snapshot::{Credential, Instance, Role, Snapshot, Workspace, WorkspaceStatus};

@@ -1,0 +1,168 @@
+//! The `Control` service: what every other service calls, over gRPC or in process.
+
+use std::sync::Arc;
+
+use narthex_cluster::WatchStream;
+use narthex_model::{PartitionId, RingRevision};
+use narthex_rpc::v1::{
+    AdminRequest, AdminResponse, CurrentRevisionRequest, CurrentRevisionResponse, HeartbeatRequest,
+    HeartbeatResponse, LeaveRequest, LeaveResponse, RegisterRequest, RegisterResponse, ReplaceNode,
+    WatchRequest, admin_request::Command as AdminCommand, control_server::Control,
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    desk::{Ask, Desk, Replace, Told},
+    metrics::Metrics,
+    proto,
+    reconcile::Heartbeat,
+    state::{Command, Refusal, Response as Applied},
+    watch,
+};
+
+/// Answers on any node; changes go to the leader.
+#[derive(Clone)]
+pub(crate) struct ControlService {
+    desk: Arc<Desk>,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+}
+
+impl ControlService {
+    pub(crate) fn new(desk: Arc<Desk>, metrics: Metrics, shutdown: CancellationToken) -> Self {
+        Self { desk, metrics, shutdown }
+    }
+
+    async fn change(&self, command: Command) -> Result<Applied, Status> {
+        match self.desk.propose(command).await? {
+            Applied::Refused(refusal) => Err(status(&refusal)),
+            response => Ok(response),
+        }
+    }
+}
+
+fn status(refusal: &Refusal) -> Status {
+    let text = refusal.to_string();
+    match refusal {
+        Refusal::NotSetUp => Status::unavailable(text),
+        Refusal::UnknownInstance | Refusal::UnknownPartition | Refusal::UnknownWorkspace => {
+            Status::not_found(text)
+        }
+        Refusal::BadRegistration(_) | Refusal::UnknownZone { .. } => Status::invalid_argument(text),
+        _ => Status::failed_precondition(text),
+    }
+}
+
+fn revision_of(response: &Applied) -> u64 {
+    match response {
+        Applied::Done { revision } | Applied::Registered { revision, .. } => *revision,
+        _ => 0,
+    }
+}
+
+fn unexpected(told: &impl std::fmt::Debug) -> Status {
+    Status::internal(format!("the leader answered something else: {told:?}"))
+}
+
+#[tonic::async_trait]
+impl Control for ControlService {
+    type WatchStream = WatchStream;
+
+    async fn register(
+        &self,
+        request: Request<RegisterRequest>,
+    ) -> Result<Response<RegisterResponse>, Status> {
+        let (instance, registration) = proto::registration(request.into_inner())?;
+        let role = registration.role;
+        match self.change(Command::Register { instance: instance.clone(), registration }).await? {
+            Applied::Registered { revision, before_first_activation } => {
+                tracing::info!(%instance, ?role, revision, "instance registered");
+                Ok(Response::new(RegisterResponse { revision, before_first_activation }))
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn heartbeat(
+        &self,
+        request: Request<HeartbeatRequest>,
+    ) -> Result<Response<HeartbeatResponse>, Status> {
+        let request = request.into_inner();
+        let heartbeat = Heartbeat {
+            acknowledged: RingRevision(request.acknowledged_ring_revision),
+            ready: request.ready,
+            no_uncommitted_cuts: request.no_uncommitted_cuts,
+        };
+        match self.desk.ask(Ask::Heartbeat { instance: request.instance.into(), heartbeat }).await? {
+            Told::Heard { ring_revision, unknown } => {
+                Ok(Response::new(HeartbeatResponse { ring_revision: ring_revision.0, unknown }))
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn leave(&self, request: Request<LeaveRequest>) -> Result<Response<LeaveResponse>, Status> {
+        let instance = request.into_inner().instance.into();
+        let at = self.desk.clock().now();
+        match self.desk.propose(Command::Leave { instance, at }).await? {
+            Applied::Refused(Refusal::UnknownInstance) | Applied::Done { .. } => {
+                Ok(Response::new(LeaveResponse {}))
+            }
+            Applied::Refused(refusal) => Err(status(&refusal)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<WatchStream>, Status> {
+        let machine = self.desk.machine().clone();
+        let events = watch::watch(machine, request.get_ref(), &self.metrics, self.shutdown.clone());
+        Ok(Response::new(events))
+    }
+
+    async fn current_revision(
+        &self,
+        _: Request<CurrentRevisionRequest>,
+    ) -> Result<Response<CurrentRevisionResponse>, Status> {
+        match self.desk.ask(Ask::CurrentRevision).await? {
+            Told::Revision(revision) => Ok(Response::new(CurrentRevisionResponse { revision })),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn admin(&self, request: Request<AdminRequest>) -> Result<Response<AdminResponse>, Status> {
+        let partition = PartitionId;
+        let command = request.into_inner().command;
+        let command = command.ok_or_else(|| Status::invalid_argument("the request holds no command"))?;
+        tracing::info!(?command, "operator's command");
+        let command = match command {
+            AdminCommand::DrainPartition(id) => Command::DrainPartition { partition: partition(id) },
+            AdminCommand::ActivatePartition(id) => Command::ReturnPartition { partition: partition(id) },
+            AdminCommand::RemovePartition(id) => Command::RequestRemoval { partition: partition(id) },
+            AdminCommand::ForgetInstance(name) => {
+                Command::Forget { instance: name.into(), leaving_since: None }
+            }
+            AdminCommand::ReplaceNode(ReplaceNode { dead, replacement, replacement_address }) => {
+                let replace = Replace { dead, replacement, address: replacement_address };
+                return match self.desk.ask(Ask::ReplaceNode(replace)).await? {
+                    Told::Written(response) => Ok(done(&response)),
+                    other => Err(unexpected(&other)),
+                };
+            }
+            AdminCommand::Describe(_) => {
+                return match self.desk.ask(Ask::Describe).await? {
+                    Told::Description(description) => {
+                        let revision = self.desk.machine().revision();
+                        Ok(Response::new(AdminResponse { revision, description }))
+                    }
+                    other => Err(unexpected(&other)),
+                };
+            }
+        };
+        Ok(done(&self.change(command).await?))
+    }
+}
+
+fn done(response: &Applied) -> Response<AdminResponse> {
+    Response::new(AdminResponse { revision: revision_of(response), description: String::new() })
+}

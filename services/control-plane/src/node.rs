@@ -1,0 +1,165 @@
+//! One control-plane node: storage, consensus, desk and duties, wired together.
+
+use std::{collections::BTreeMap, fs, io, path::PathBuf, sync::Arc};
+
+use narthex_service::Components;
+use openraft::{
+    BasicNode, SnapshotPolicy,
+    error::{Fatal, InitializeError, RaftError},
+};
+
+use crate::{
+    bootstrap::{Bootstrap, BootstrapError},
+    config::{Config, RaftSettings, SettingsError},
+    desk::{Desk, DeskParts},
+    duties::{Duties, FirstStart},
+    metrics::Metrics,
+    raft::{Channels, LogStore, MachineStore, Network, NodeId, OpenError, Raft, Store, StoreError},
+};
+
+/// Why a node cannot start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Settings.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Bootstrap file.
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapError),
+    /// Data folder.
+    #[error("cannot use the data folder {path}: {source}")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Stored log or state.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A listener.
+    #[error(transparent)]
+    Listen(#[from] io::Error),
+    /// Consensus stopped; usually the disk failed.
+    #[error("consensus stopped, the process must be started again: {0}")]
+    Stopped(String),
+    /// The stored state was made with other settings.
+    #[error("{0}")]
+    Mismatch(String),
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Open(error.into())
+    }
+}
+
+/// A running node.
+#[derive(Clone)]
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    pub(crate) raft: Raft,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) metrics: Metrics,
+}
+
+impl Node {
+    /// Opens the store, starts consensus and, on the leader, its duties.
+    pub(crate) async fn start(config: &Config, components: &Components) -> Result<Self, Error> {
+        config.check()?;
+        let bootstrap = match (&config.bootstrap, &config.bootstrap_file) {
+            (Some(bootstrap), _) => Some(bootstrap.clone()),
+            (None, Some(path)) => Some(Bootstrap::read(path)?),
+            (None, None) => None,
+        };
+        let folder = |source| Error::Folder { path: config.data_dir.clone(), source };
+        fs::create_dir_all(&config.data_dir).map_err(folder)?;
+        let store = Store::open(&config.data_dir.join("raft.redb"))?;
+        let metrics = Metrics::new(&components.registry);
+        let machine_store = MachineStore::open(store.clone(), metrics.clone())?;
+        let machine = machine_store.machine();
+        let channels = Channels::default();
+        let id = config.node_id;
+        let network = Network::new(channels.clone());
+        let settings = Arc::new(raft_config(&config.raft));
+        let raft =
+            Raft::new(id, settings, network, LogStore::new(store), machine_store).await.map_err(stopped)?;
+        let members = config.members();
+        if members.contains_key(&id) {
+            initialize(&raft, &members).await?;
+        }
+        let clock = components.clock.clone();
+        let parts = DeskParts { id, raft: raft.clone(), machine, channels, clock, metrics: metrics.clone() };
+        let desk = Arc::new(Desk::new(parts));
+        let node = Self { id, raft, desk, metrics };
+        let first_start = FirstStart::new(config, bootstrap, &components.random);
+        let duties = Duties::new(node.clone(), first_start);
+        tokio::spawn(duties.run(components.shutdown.clone()));
+        Ok(node)
+    }
+
+    /// Why this node cannot serve yet, or `None`.
+    pub(crate) fn not_ready(&self) -> Option<String> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow();
+        let membership = metrics.membership_config.membership();
+        if membership.get_node(&self.id).is_none() {
+            return Some(format!(
+                "node {} is no member yet; run `narthex-control-plane admin replace-node` on the cluster",
+                self.id
+            ));
+        }
+        if metrics.current_leader.is_none() {
+            let nodes: Vec<_> = membership.nodes().map(|(id, node)| format!("{id} ({node})")).collect();
+            return Some(format!("no leader is elected among nodes {}", nodes.join(", ")));
+        }
+        if self.desk.machine().view().state.setup.is_none() {
+            return Some("the leader has not set up the cluster yet".to_owned());
+        }
+        None
+    }
+
+    /// Completes when consensus has failed; a restart is then all that helps.
+    pub(crate) async fn failed(&self) -> Error {
+        let mut metrics = self.raft.metrics();
+        loop {
+            if let Err(error) = &metrics.borrow_and_update().running_state {
+                return stopped(error.clone());
+            }
+            if metrics.changed().await.is_err() {
+                return Error::Stopped("its task ended".to_owned());
+            }
+        }
+    }
+}
+
+fn stopped(error: Fatal<NodeId>) -> Error {
+    Error::Stopped(error.to_string())
+}
+
+/// All first nodes begin with the same members; whoever has a log already keeps it.
+async fn initialize(raft: &Raft, members: &BTreeMap<NodeId, String>) -> Result<(), Error> {
+    let members: BTreeMap<_, _> =
+        members.iter().map(|(id, address)| (*id, BasicNode::new(address))).collect();
+    match raft.initialize(members).await {
+        Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+        Err(error) => Err(Error::Stopped(error.to_string())),
+    }
+}
+
+fn raft_config(settings: &RaftSettings) -> openraft::Config {
+    let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let election = millis(settings.election_timeout.get());
+    openraft::Config {
+        cluster_name: "narthex".to_owned(),
+        heartbeat_interval: millis(settings.heartbeat.get()),
+        election_timeout_min: election,
+        election_timeout_max: election.saturating_mul(2),
+        install_snapshot_timeout: 10_000,
+        snapshot_max_chunk_size: 256 << 10,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(settings.snapshot_entries),
+        max_in_snapshot_log_to_keep: settings.snapshot_entries / 2,
+        replication_lag_threshold: settings.snapshot_entries.saturating_mul(2),
+        ..openraft::Config::default()
+    }
+}

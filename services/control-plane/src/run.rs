@@ -1,0 +1,71 @@
+//! The whole process: one node, its gRPC and REST listeners, and the endpoints for operators.
+
+use axum::Router;
+use narthex_cluster::{ControlPlane as Control, Member};
+use narthex_edge::{Auth, Edge, EdgeOptions};
+use narthex_service::{
+    Components,
+    server::{ServerOptions, Serving, bind, serve},
+};
+use narthex_telemetry::{Protocol, RequestLayer, RequestMetrics, admin_router};
+use tower::Layer;
+
+use crate::{Config, ControlPlane, Error};
+
+const SERVICE: &str = "control-plane";
+
+/// Runs a node until the components' shutdown token is cancelled and everything has drained, or until consensus fails.
+pub async fn run(config: Config, components: Components) -> Result<(), Error> {
+    let condition = components.health.condition("consensus");
+    let plane = ControlPlane::start(&config, &components).await?;
+    let servers = listen(&config, &components, &plane).await?;
+    tracing::info!(node = config.node_id, api = %config.listen, grpc = %config.grpc_listen, "control plane started");
+    tokio::spawn(plane.clone().report_readiness(condition, components.clone()));
+    let outcome = tokio::select! {
+        () = components.shutdown.cancelled() => Ok(()),
+        error = plane.failed() => {
+            components.health.dead(error.to_string());
+            components.shutdown.cancel();
+            Err(error)
+        }
+    };
+    for server in servers {
+        server.stopped().await;
+    }
+    plane.stop().await;
+    outcome
+}
+
+async fn listen(
+    config: &Config,
+    components: &Components,
+    plane: &ControlPlane,
+) -> Result<Vec<Serving>, Error> {
+    let grpc_listener = bind(config.grpc_listen).await?;
+    let listener = bind(config.listen).await?;
+    let url = config.public.public_url.clone();
+    let url = url.unwrap_or_else(|| format!("http://{}", listener.local_addr().unwrap_or(config.listen)));
+
+    let grpc_metrics = RequestMetrics::new(&components.registry, SERVICE, Protocol::Grpc);
+    let grpc = RequestLayer::new(Protocol::Grpc, grpc_metrics, components.clock.clone())
+        .layer(plane.grpc_routes().prepare().into_axum_router());
+    let grpc = Router::new().fallback_service(grpc);
+    let mut servers = vec![serve(grpc_listener, grpc, ServerOptions::grpc(), components)?];
+
+    // The edge reads keys from the same watched snapshot as everywhere else.
+    let member = Member::watch(Control::local(plane.control(), components.clock.clone()), components);
+    let auth = if config.public.no_auth { Auth::Off } else { Auth::SigV4 };
+    let options = EdgeOptions { auth, ..EdgeOptions::new(config.public.region.clone()) };
+    let edge = Edge::new(options, member.cluster(), components, SERVICE);
+    let metrics = RequestMetrics::new(&components.registry, SERVICE, Protocol::Http);
+    let api = edge.wrap(plane.api(config, &url, &components.random));
+    let api = RequestLayer::new(Protocol::Http, metrics, components.clock.clone()).layer(api);
+    let mut public = Router::new().fallback_service(api);
+    let admin = admin_router(components.registry.clone(), components.health.clone());
+    match config.admin.admin_listen {
+        Some(address) => servers.push(serve(bind(address).await?, admin, ServerOptions::http(), components)?),
+        None => public = public.merge(admin),
+    }
+    servers.push(serve(listener, public, ServerOptions::http(), components)?);
+    Ok(servers)
+}
