@@ -28,82 +28,84 @@ impl Default for LabelLimits {
     }
 }
 
-/// Why a series is refused; final. Every text names the series, shortened.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SeriesError {
+/// Why a series is refused; final. Labels are named by their place in the sorted series, so that nothing is formatted for a
+/// refusal that nobody reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeriesFault {
     /// No `__name__`, or an empty one.
-    #[error("invalid metric name or labels, got {series}: missing metric name")]
-    MissingMetricName {
-        /// The series.
-        series: String,
-    },
+    MissingMetricName,
     /// A metric name that is no UTF-8.
-    #[error("invalid metric name or labels, got {series}: invalid metric name")]
-    InvalidMetricName {
-        /// The series.
-        series: String,
-    },
+    InvalidMetricName,
     /// An empty label name, or a name or value that is no UTF-8.
-    #[error("invalid metric name or labels, got {series}: invalid label {label:?}")]
-    InvalidLabel {
-        /// The series.
-        series: String,
-        /// Name of the label, shortened.
-        label: String,
-    },
+    InvalidLabel(usize),
     /// A label name that occurs twice.
-    #[error("invalid labels for series, labels {series}, duplicated label {label}")]
-    DuplicateLabel {
-        /// The series.
-        series: String,
-        /// The name.
-        label: String,
-    },
+    DuplicateLabel(usize),
     /// More labels than allowed.
-    #[error("series has too many labels (actual: {actual}, limit: {limit}) series: '{series}'")]
     TooManyLabels {
         /// Labels sent.
         actual: usize,
         /// Labels allowed.
         limit: usize,
-        /// The series.
-        series: String,
     },
     /// A label value longer than allowed.
-    #[error(
-        "received a series whose label value length exceeds the limit of {limit} characters, label: '{label}' series: '{series}'"
-    )]
     ValueTooLong {
+        /// Place of the label.
+        label: usize,
         /// Characters allowed.
         limit: usize,
-        /// Name of the label.
-        label: String,
-        /// The series.
-        series: String,
     },
     /// Names and values together longer than allowed.
-    #[error("labels of the series exceed the limit of {limit} bytes (actual: {actual}) series: '{series}'")]
     TooManyBytes {
         /// Bytes sent.
         actual: usize,
         /// Bytes allowed.
         limit: usize,
-        /// The series.
-        series: String,
     },
 }
 
-impl SeriesError {
+impl SeriesFault {
     /// The reason under which refused samples are counted (usage-metrics section 1.5). The total size of labels has none of its
     /// own and counts as a value that is too long.
-    pub const fn reason(&self) -> &'static str {
+    pub const fn reason(self) -> &'static str {
         match self {
-            Self::MissingMetricName { .. } => "missing_metric_name",
-            Self::InvalidMetricName { .. } => "metric_name_invalid",
-            Self::InvalidLabel { .. } => "label_invalid",
-            Self::DuplicateLabel { .. } => "duplicate_label_names",
+            Self::MissingMetricName => "missing_metric_name",
+            Self::InvalidMetricName => "metric_name_invalid",
+            Self::InvalidLabel(_) => "label_invalid",
+            Self::DuplicateLabel(_) => "duplicate_label_names",
             Self::TooManyLabels { .. } => "max_label_names_per_series",
             Self::ValueTooLong { .. } | Self::TooManyBytes { .. } => "label_value_too_long",
+        }
+    }
+
+    /// The text for the sender. `labels` are those of the refused series, as canonicalising left them; they appear shortened.
+    pub fn describe(self, labels: &[Label<'_>]) -> String {
+        let series = display_series(labels);
+        let name = |at: usize| labels.get(at).map(|label| shortened(label.name)).unwrap_or_default();
+        match self {
+            Self::MissingMetricName => {
+                format!("invalid metric name or labels, got {series}: missing metric name")
+            }
+            Self::InvalidMetricName => {
+                format!("invalid metric name or labels, got {series}: invalid metric name")
+            }
+            Self::InvalidLabel(at) => {
+                format!("invalid metric name or labels, got {series}: invalid label {:?}", name(at))
+            }
+            Self::DuplicateLabel(at) => {
+                format!("invalid labels for series, labels {series}, duplicated label {}", name(at))
+            }
+            Self::TooManyLabels { actual, limit } => {
+                format!("series has too many labels (actual: {actual}, limit: {limit}) series: '{series}'")
+            }
+            Self::ValueTooLong { label, limit } => format!(
+                "received a series whose label value length exceeds the limit of {limit} characters, label: '{}' series: '{series}'",
+                name(label)
+            ),
+            Self::TooManyBytes { actual, limit } => {
+                format!(
+                    "labels of the series exceed the limit of {limit} bytes (actual: {actual}) series: '{series}'"
+                )
+            }
         }
     }
 }
@@ -139,7 +141,7 @@ impl Canonicalizer {
     }
 
     /// Sorts the labels if need be, validates them and returns canonical bytes and hash.
-    pub fn canonicalize(&mut self, series: &mut Series<'_>) -> Result<Canonical<'_>, SeriesError> {
+    pub fn canonicalize(&mut self, series: &mut Series<'_>) -> Result<Canonical<'_>, SeriesFault> {
         let labels = &mut series.labels;
         let mut ascending = true;
         let mut bytes = 0;
@@ -162,7 +164,7 @@ impl Canonicalizer {
 
     /// What is not plain: sorts, and finds the reason to refuse if there is one.
     #[cold]
-    fn judge(&self, series: &mut Series<'_>, bytes: usize) -> Result<(), SeriesError> {
+    fn judge(&self, series: &mut Series<'_>, bytes: usize) -> Result<(), SeriesFault> {
         let LabelLimits { max_labels, max_value_chars, max_bytes } = self.limits;
         series.labels.sort_by(|a, b| a.name.cmp(b.name));
         let labels = &series.labels[..];
@@ -170,43 +172,30 @@ impl Canonicalizer {
             let present = labels.iter().filter(|label| !label.value.is_empty()).count();
             // Labels without a value are no labels; more than were kept are too many whatever they are.
             if present > max_labels || series.label_count > labels.len() {
-                let (actual, limit) = (series.label_count, max_labels);
-                return Err(SeriesError::TooManyLabels { actual, limit, series: display_series(labels) });
+                return Err(SeriesFault::TooManyLabels { actual: series.label_count, limit: max_labels });
             }
         }
-        let too_long = |label: &&Label<'_>| {
-            label.value.len() > max_value_chars
-                && str::from_utf8(label.value).map_or(label.value.len(), |value| value.chars().count())
-                    > max_value_chars
+        let too_long = |label: &Label<'_>| {
+            let characters = str::from_utf8(label.value).map(|value| value.chars().count());
+            label.value.len() > max_value_chars && characters.unwrap_or(label.value.len()) > max_value_chars
         };
-        if let Some(label) = labels.iter().find(too_long) {
-            let (label, series) = (shortened(label.name), display_series(labels));
-            return Err(SeriesError::ValueTooLong { limit: max_value_chars, label, series });
+        if let Some(label) = labels.iter().position(too_long) {
+            return Err(SeriesFault::ValueTooLong { label, limit: max_value_chars });
         }
         if bytes > max_bytes {
-            return Err(SeriesError::TooManyBytes {
-                actual: bytes,
-                limit: max_bytes,
-                series: display_series(labels),
-            });
+            return Err(SeriesFault::TooManyBytes { actual: bytes, limit: max_bytes });
         }
-        if let Some(label) = labels.first().filter(|label| label.name.is_empty()) {
-            return Err(SeriesError::InvalidLabel {
-                series: display_series(labels),
-                label: shortened(label.name),
-            });
+        if labels.first().is_some_and(|label| label.name.is_empty()) {
+            return Err(SeriesFault::InvalidLabel(0));
         }
-        match labels.windows(2).find(|pair| pair[0].name == pair[1].name) {
-            Some(pair) => {
-                let (series, label) = (display_series(labels), shortened(pair[0].name));
-                Err(SeriesError::DuplicateLabel { series, label })
-            }
+        match labels.windows(2).position(|pair| pair[0].name == pair[1].name) {
+            Some(at) => Err(SeriesFault::DuplicateLabel(at)),
             None => Ok(()),
         }
     }
 
     /// Writes labels that are sorted and unique.
-    fn write(&mut self, labels: &[Label<'_>]) -> Result<(), SeriesError> {
+    fn write(&mut self, labels: &[Label<'_>]) -> Result<(), SeriesFault> {
         let buffer = &mut self.buffer;
         buffer.clear();
         let (mut separators, mut named) = (0, false);
@@ -226,23 +215,20 @@ impl Canonicalizer {
         if high != separators {
             check_utf8(labels)?;
         }
-        if named { Ok(()) } else { Err(SeriesError::MissingMetricName { series: display_series(labels) }) }
+        if named { Ok(()) } else { Err(SeriesFault::MissingMetricName) }
     }
 }
 
 /// Names and values must be UTF-8; labels without a value, which are left out, do not matter.
 #[cold]
-fn check_utf8(labels: &[Label<'_>]) -> Result<(), SeriesError> {
+fn check_utf8(labels: &[Label<'_>]) -> Result<(), SeriesFault> {
     let is_text = |bytes: &[u8]| str::from_utf8(bytes).is_ok();
-    let present = |label: &&Label<'_>| !label.value.is_empty();
-    match labels.iter().filter(present).find(|label| !is_text(label.name) || !is_text(label.value)) {
+    let is_fault =
+        |label: &Label<'_>| !label.value.is_empty() && !(is_text(label.name) && is_text(label.value));
+    match labels.iter().position(is_fault) {
         None => Ok(()),
-        Some(label) if label.name == METRIC_NAME.as_bytes() => {
-            Err(SeriesError::InvalidMetricName { series: display_series(labels) })
-        }
-        Some(label) => {
-            Err(SeriesError::InvalidLabel { series: display_series(labels), label: shortened(label.name) })
-        }
+        Some(at) if labels[at].name == METRIC_NAME.as_bytes() => Err(SeriesFault::InvalidMetricName),
+        Some(at) => Err(SeriesFault::InvalidLabel(at)),
     }
 }
 

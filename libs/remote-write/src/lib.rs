@@ -16,7 +16,7 @@ mod snappy;
 pub mod synthetic;
 mod wire;
 
-pub use canonical::{Canonical, Canonicalizer, LabelLimits, SeriesError, display_series};
+pub use canonical::{Canonical, Canonicalizer, LabelLimits, SeriesFault, display_series};
 pub use encode::Encoder;
 pub use error::{DecodeError, WireError};
 pub use histogram::HistogramMessage;

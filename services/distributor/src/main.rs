@@ -1,0 +1,3 @@
+//! The distributor as a process of its own.
+
+fn main() {}
