@@ -1,0 +1,145 @@
+//! Settings of the ingester.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, ValueEnum};
+use narthex_service::{AdminSettings, ByteSize, DataClockSettings, HumanDuration, MemberSettings};
+use narthex_telemetry::TelemetrySettings;
+
+use crate::storage::{OnDamage, StorageConfig, WalSync};
+
+/// Keeps recent samples: takes pushes from distributors and answers queriers over gRPC.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "narthex-ingester", version)]
+pub struct Config {
+    /// Address of the gRPC services for distributors, queriers and other ingesters
+    #[arg(
+        long = "grpc-listen",
+        env = "NARTHEX_GRPC_LISTEN",
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:9095"
+    )]
+    pub grpc_listen: SocketAddr,
+
+    /// Address of /ready, /live and /metrics unless --admin-listen is set
+    #[arg(
+        long = "listen",
+        env = "NARTHEX_LISTEN",
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:9010"
+    )]
+    pub listen: SocketAddr,
+
+    /// Who this process is in the cluster.
+    #[command(flatten)]
+    pub member: MemberSettings,
+
+    /// Where operators look.
+    #[command(flatten)]
+    pub admin: AdminSettings,
+
+    /// Time that samples are judged by.
+    #[command(flatten)]
+    pub data_clock: DataClockSettings,
+
+    /// Logs and traces.
+    #[command(flatten)]
+    pub telemetry: TelemetrySettings,
+
+    /// The data directory and what is kept in it.
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// When the WAL is synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SyncMode {
+    /// Before every reply: an acknowledged sample survives a power cut
+    Always,
+    /// Within a second of the reply: only with copies in three zones
+    Interval,
+}
+
+/// The ingester's own keys, shared with the all-in-one.
+#[derive(Debug, Clone, Args)]
+pub struct DataArgs {
+    /// Directory of WAL, chunk files and the owner's record
+    #[arg(
+        long = "data-dir",
+        env = "NARTHEX_DATA_DIR",
+        value_name = "DIRECTORY",
+        default_value = "data/ingester"
+    )]
+    pub data_dir: PathBuf,
+
+    /// When an acknowledged sample is on stable storage
+    #[arg(
+        long = "wal.sync",
+        env = "NARTHEX_WAL_SYNC",
+        value_name = "MODE",
+        value_enum,
+        default_value = "always"
+    )]
+    pub wal_sync: SyncMode,
+
+    /// Bytes after which the next WAL segment begins
+    #[arg(
+        long = "wal.segment-size",
+        env = "NARTHEX_WAL_SEGMENT_SIZE",
+        value_name = "BYTES",
+        default_value = "128MiB"
+    )]
+    pub segment_size: ByteSize,
+
+    /// Longest time between checkpoints while samples arrive
+    #[arg(
+        long = "checkpoint.interval",
+        env = "NARTHEX_CHECKPOINT_INTERVAL",
+        value_name = "DURATION",
+        default_value = "5m"
+    )]
+    pub checkpoint_interval: HumanDuration,
+
+    /// Bytes of WAL after which a checkpoint is written, however short ago the last was
+    #[arg(
+        long = "checkpoint.wal-size",
+        env = "NARTHEX_CHECKPOINT_WAL_SIZE",
+        value_name = "BYTES",
+        default_value = "256MiB"
+    )]
+    pub checkpoint_wal_size: ByteSize,
+
+    /// Go on although acknowledged samples are lost: open a damaged WAL without other copies, and count an owner as
+    /// complete that cannot copy from both others. For one start, after everything else has failed
+    #[arg(long = "recovery.accept-loss", env = "NARTHEX_RECOVERY_ACCEPT_LOSS")]
+    pub accept_loss: bool,
+}
+
+impl DataArgs {
+    /// Defaults for a directory: synced before every reply.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            wal_sync: SyncMode::Always,
+            segment_size: ByteSize::mib(128),
+            checkpoint_interval: HumanDuration::from_secs(300),
+            checkpoint_wal_size: ByteSize::mib(256),
+            accept_loss: false,
+        }
+    }
+
+    /// What storage is told. Damage refuses the start unless there are other copies to recover from.
+    pub(crate) fn storage(&self, copies: usize) -> StorageConfig {
+        StorageConfig {
+            wal_sync: match self.wal_sync {
+                SyncMode::Always => WalSync::Always,
+                SyncMode::Interval => WalSync::Interval,
+            },
+            segment_bytes: self.segment_size.bytes(),
+            checkpoint_interval: self.checkpoint_interval.get(),
+            checkpoint_bytes: self.checkpoint_wal_size.bytes(),
+            on_damage: if copies > 1 || self.accept_loss { OnDamage::Quarantine } else { OnDamage::Refuse },
+            ..StorageConfig::new(&self.data_dir)
+        }
+    }
+}

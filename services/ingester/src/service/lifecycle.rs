@@ -1,0 +1,271 @@
+//! An owner's life: open the data directory, join the cluster, become complete, serve, stop.
+//!
+//! The order is what keeps rule 2: the record with incarnation and standing is on disk before anyone hears of them, and the
+//! phase lets reads through only after the standing is decided. A disk that fails ends the process: nothing is
+//! acknowledged after it, and the restart replays what is really there.
+
+use std::{sync::Arc, time::Duration};
+
+use narthex_cluster::{Member, Registration, Role};
+use narthex_model::{BootId, Incarnation, InstanceId, PartitionId, Zone};
+use narthex_ring::Replication;
+use narthex_rpc::Peers;
+use narthex_service::{Components, Condition};
+
+use super::{IngesterService, Phase};
+use crate::{
+    config::{DataArgs, SyncMode},
+    recovery::{
+        Assessment, Found, Record, RecordError, RecordFile, RecordStanding, Standing, begin, recover,
+        standing,
+    },
+    storage::{OpenError, OsDisk, ReplayReport, Storage},
+};
+
+/// Who an ingester is in the cluster.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Its name, stable over restarts.
+    pub instance: InstanceId,
+    /// Where it runs.
+    pub zone: Zone,
+    /// Its number in the zone, and so its partition.
+    pub ordinal: u32,
+    /// Where its gRPC services answer, `host:port`.
+    pub address: String,
+}
+
+/// Why an ingester ended other than by shutdown.
+#[derive(Debug, thiserror::Error)]
+pub enum IngesterError {
+    /// The data directory cannot be opened.
+    #[error("cannot open the data directory: {0}")]
+    Open(#[from] OpenError),
+    /// The owner's record cannot be read or written.
+    #[error("cannot use the owner's record: {0}")]
+    Record(#[from] RecordError),
+    /// A thread of the process failed.
+    #[error("opening the data directory failed: {0}")]
+    Task(#[from] tokio::task::JoinError),
+    /// The control plane refuses this ingester.
+    #[error("the control plane refuses this ingester: {0}")]
+    Refused(String),
+    /// The settings do not fit the deployment.
+    #[error(
+        "--wal.sync=interval needs three zones: with one copy an acknowledged sample would be lost in a power cut"
+    )]
+    IntervalSync,
+    /// The disk failed while serving.
+    #[error("{0}")]
+    Storage(String),
+}
+
+/// Pause between looks at storage's health.
+const WATCH: Duration = Duration::from_millis(500);
+
+/// An ingester that is not running yet. Its service answers UNAVAILABLE with reasons until [`Ingester::live`] got far enough.
+#[derive(Debug)]
+pub struct Ingester {
+    service: IngesterService,
+    identity: Identity,
+    data: DataArgs,
+    member: Member,
+    peers: Peers,
+    components: Components,
+    storage_condition: Condition,
+    cluster_condition: Condition,
+}
+
+impl Ingester {
+    /// Prepares an ingester; nothing happens before [`Self::live`]. `member` is this instance's own, `peers` reaches the other
+    /// owners.
+    pub fn new(
+        identity: Identity,
+        data: DataArgs,
+        member: Member,
+        peers: Peers,
+        components: &Components,
+    ) -> Self {
+        Self {
+            service: IngesterService::new(PartitionId(identity.ordinal), member.cluster(), components),
+            storage_condition: components.health.condition("storage"),
+            cluster_condition: components.health.condition("cluster"),
+            identity,
+            data,
+            member,
+            peers,
+            components: components.clone(),
+        }
+    }
+
+    /// The gRPC services, for the server or for callers in this process.
+    pub fn service(&self) -> IngesterService {
+        self.service.clone()
+    }
+
+    /// Runs until the components' shutdown, or until the disk fails. The caller lets the servers drain and then calls
+    /// [`IngesterService::close`].
+    pub async fn live(self) -> Result<(), IngesterError> {
+        let Some((storage, record, assessment)) = self.open().await? else { return Ok(()) };
+        self.service.open(storage.clone(), Arc::new(record));
+        self.service.phase().set(Phase::Joining);
+        self.storage_condition.ready();
+        let Some(standing) = self.join(assessment).await? else { return Ok(()) };
+        match standing {
+            Standing::Complete => {
+                self.service.record_standing(RecordStanding::Complete).await?;
+                self.service.phase().set(Phase::Serving);
+            }
+            // Ready for writes: a RECOVERING owner takes its part in write quorums.
+            Standing::Recovering(doubt) => {
+                self.service.phase().set(Phase::Recovering(doubt));
+                tokio::select! {
+                    () = recover(&self.service, &self.peers, doubt, &self.components) => {}
+                    failed = self.failure(&storage) => return Err(failed),
+                }
+            }
+        }
+        self.member.set_ready(self.service.phase().get() == Phase::Serving);
+        tokio::select! {
+            () = self.components.shutdown.cancelled() => Ok(()),
+            failed = self.failure(&storage) => Err(failed),
+        }
+    }
+
+    /// Opens record and storage and writes the record of this run. `None`: the shutdown came first.
+    async fn open(&self) -> Result<Option<(Storage, RecordFile, Assessment)>, IngesterError> {
+        let before = RecordFile::read(&self.data.data_dir)?;
+        let (storage, report) = match self.open_storage(1).await {
+            // Whether there are other copies only the ring tells.
+            Err(IngesterError::Open(error @ OpenError::Damaged { .. })) => {
+                if !self.member.first_snapshot(&self.cluster_condition).await {
+                    return Ok(None);
+                }
+                match self.member.cluster().snapshot().ring.replication().copies() {
+                    1 => return Err(error.into()),
+                    copies => self.open_storage(copies).await?,
+                }
+            }
+            other => other?,
+        };
+        let fresh = Incarnation(self.components.random.bits128());
+        let unsynced = self.data.wal_sync == SyncMode::Interval;
+        let (next, assessment) = record_of_this_run(before.as_ref(), &report, boot_id(), fresh, unsynced);
+        let record = RecordFile::create(&self.data.data_dir, next)?;
+        let incarnation = record.get().incarnation;
+        tracing::info!(?assessment, incarnation = format!("{:032x}", incarnation.0), "data directory judged");
+        Ok(Some((storage, record, assessment)))
+    }
+
+    async fn open_storage(&self, copies: usize) -> Result<(Storage, ReplayReport), IngesterError> {
+        let config = self.data.storage(copies);
+        let (clock, registry) = (self.components.clock.clone(), self.components.registry.clone());
+        let (phase, condition) = (self.service.phase().clone(), self.storage_condition.clone());
+        let progress = move |text: &str| {
+            phase.set(Phase::Replaying(text.to_owned()));
+            condition.not_ready(text);
+        };
+        let open = move || Storage::open(config, Arc::new(OsDisk), clock, &registry, progress);
+        Ok(tokio::task::spawn_blocking(open).await??)
+    }
+
+    /// Registers and decides the standing. `None`: the shutdown came first.
+    async fn join(&self, assessment: Assessment) -> Result<Option<Standing>, IngesterError> {
+        if !self.member.first_snapshot(&self.cluster_condition).await {
+            return Ok(None);
+        }
+        let record =
+            self.service.record().map_err(|status| IngesterError::Refused(status.message().to_owned()))?;
+        let registration = Registration {
+            instance: self.identity.instance.clone(),
+            role: Role::Ingester,
+            zone: self.identity.zone.clone(),
+            address: self.identity.address.clone(),
+            ordinal: self.identity.ordinal,
+            incarnation: Some(record.get().incarnation),
+        };
+        let answer = match self.member.register(registration, &self.cluster_condition).await {
+            Ok(answer) => answer,
+            Err(_) if self.components.shutdown.is_cancelled() => return Ok(None),
+            Err(status) => return Err(IngesterError::Refused(status.message().to_owned())),
+        };
+        let replication = self.member.cluster().snapshot().ring.replication();
+        if replication == Replication::One && self.data.wal_sync == SyncMode::Interval {
+            return Err(IngesterError::IntervalSync);
+        }
+        let standing =
+            standing(assessment, replication, answer.before_first_activation, self.data.accept_loss);
+        if self.data.accept_loss && assessment != Assessment::Intact {
+            tracing::warn!(
+                ?assessment,
+                "counting as complete by the operator's word: acknowledged samples may be missing"
+            );
+        }
+        Ok(Some(standing))
+    }
+
+    /// Completes when storage has failed for good.
+    async fn failure(&self, storage: &Storage) -> IngesterError {
+        loop {
+            if let Some(reason) = storage.failure() {
+                self.service.phase().set(Phase::Broken(reason.clone()));
+                self.storage_condition.not_ready(reason.clone());
+                self.components.health.dead(reason.clone());
+                return IngesterError::Storage(reason);
+            }
+            self.components.clock.sleep(WATCH).await;
+        }
+    }
+}
+
+impl IngesterService {
+    /// Syncs and closes storage once no request is under way any more, and notes that nothing is left unsynced.
+    pub async fn close(&self) {
+        self.phase().set(Phase::Stopping);
+        let (Ok(storage), Ok(record)) = (self.storage().cloned(), self.record().cloned()) else { return };
+        let close = move || {
+            storage.close();
+            match storage.failure() {
+                None => {
+                    record.update(|record| record.clean = true).map(drop).map_err(|error| error.to_string())
+                }
+                Some(reason) => Err(reason),
+            }
+        };
+        match tokio::task::spawn_blocking(close).await {
+            Ok(Ok(())) => tracing::info!("data directory closed"),
+            Ok(Err(reason)) => {
+                tracing::error!(reason, "data directory not closed cleanly; the next start judges it")
+            }
+            Err(error) => {
+                tracing::error!(%error, "closing the data directory failed; the next start judges it")
+            }
+        }
+    }
+
+    pub(crate) async fn record_standing(&self, standing: RecordStanding) -> Result<(), IngesterError> {
+        let record =
+            self.record().map_err(|status| IngesterError::Storage(status.message().to_owned()))?.clone();
+        tokio::task::spawn_blocking(move || record.update(|record| record.standing = standing)).await??;
+        Ok(())
+    }
+}
+
+fn record_of_this_run(
+    before: Option<&Record>,
+    report: &ReplayReport,
+    boot: BootId,
+    fresh: Incarnation,
+    unsynced: bool,
+) -> (Record, Assessment) {
+    let known = before.map_or(0, |record| record.quarantined);
+    let quarantined = !report.damaged.is_empty() || report.quarantined_files > known;
+    let found = Found { record: before, empty: report.empty, quarantined, boot };
+    begin(&found, fresh, unsynced, report.quarantined_files)
+}
+
+/// The kernel's boot id; 0 where the system does not tell.
+fn boot_id() -> BootId {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    BootId(u128::from_str_radix(&text.trim().replace('-', ""), 16).unwrap_or_default())
+}
