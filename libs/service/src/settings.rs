@@ -74,7 +74,9 @@ impl PublicSettings {
 
 /// Unauthenticated requests would be accepted from other machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("--no-auth needs a loopback address, and {0} is none; listen on 127.0.0.1 or leave authentication on")]
+#[error(
+    "--no-auth needs a loopback address, and {0} is none; listen on 127.0.0.1 or leave authentication on"
+)]
 pub struct OpenListener(pub SocketAddr);
 
 /// Time that samples are judged by.
@@ -101,7 +103,8 @@ mod tests {
     #[test]
     fn only_loopback_may_go_unsigned() {
         let settings = |no_auth| PublicSettings { region: "us-east-1".into(), public_url: None, no_auth };
-        let (inside, outside) = ("127.0.0.1:9009".parse().expect("valid"), "0.0.0.0:9009".parse().expect("valid"));
+        let (inside, outside) =
+            ("127.0.0.1:9009".parse().expect("valid"), "0.0.0.0:9009".parse().expect("valid"));
         assert_eq!(settings(true).check_listen(inside), Ok(()));
         assert_eq!(settings(true).check_listen(outside), Err(OpenListener(outside)));
         assert_eq!(settings(false).check_listen(outside), Ok(()));

@@ -13,6 +13,7 @@ use axum::extract::MatchedPath;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Method, Request, Response};
 use narthex_service::SharedClock;
+use opentelemetry::trace::{Status, TraceContextExt};
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, field::Empty, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -93,7 +94,6 @@ fn server_span(protocol: Protocol, method: &'static str, headers: &HeaderMap) ->
         "request",
         otel.name = method,
         otel.kind = "server",
-        otel.status_code = Empty,
         protocol = protocol.name(),
         method,
         route = Empty,
@@ -136,10 +136,12 @@ fn record(span: &Span, protocol: Protocol, method: &str, route: &str, status: u1
         Protocol::Http => format!("{method} {route}"),
         Protocol::Grpc => route.trim_start_matches('/').to_owned(),
     };
-    span.record("otel.name", name).record("route", route).record("status", status);
+    // The exporter's span has begun and no longer reads otel.* fields; it is told directly.
+    span.context().span().update_name(name);
     if failed {
-        span.record("otel.status_code", "ERROR");
+        span.set_status(Status::error(""));
     }
+    span.record("route", route).record("status", i64::from(status));
 }
 
 fn method_name(method: &Method) -> &'static str {
