@@ -110,11 +110,6 @@ impl<'a> Evaluator<'a> {
         if self.held > self.config.max_samples { Err(EvalError::TooManySamples) } else { Ok(()) }
     }
 
-    /// Accounts for samples that are gone.
-    pub(super) fn release(&mut self, samples: usize) {
-        self.held = self.held.saturating_sub(samples);
-    }
-
     /// The value of a node. Whatever was held for its operands is released.
     pub(super) fn eval<'f>(&'f mut self, expr: &'f Expr, steps: Steps) -> BoxFuture<'f, Evaluated<Value>> {
         Box::pin(async move {

@@ -6,11 +6,11 @@
 use std::{collections::HashMap, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use narthex_model::{Labels, Matcher, TimeRange, TimestampMs, is_stale};
+use narthex_model::{CounterResetHint, Labels, Matcher, TimeRange, TimestampMs, is_stale};
 
-use super::{EngineConfig, column::Steps, subquery_steps};
+use super::{EngineConfig, column::Steps, functions::InfoRequest, selector::View, subquery_steps};
 use crate::{
-    ast::{At, Expr, ExprKind, VectorSelector},
+    ast::{BinaryOp, Call, Expr, ExprKind, VectorSelector},
     error::EvalError,
     histogram::FloatHistogram,
     source::{SelectHints, Selection, SeriesData, SeriesSource},
@@ -41,17 +41,45 @@ impl Loaded {
     pub(super) fn get(&self, selector: &VectorSelector) -> Arc<Vec<Series>> {
         self.series.get(&address(selector)).cloned().unwrap_or_default()
     }
+
+    /// The info series of a call of `info`.
+    pub(super) fn info(&self, call: &Call) -> Arc<Vec<Series>> {
+        self.series.get(&call_address(call)).cloned().unwrap_or_default()
+    }
 }
 
 fn address(selector: &VectorSelector) -> usize {
     std::ptr::from_ref(selector).addr()
 }
 
+fn call_address(call: &Call) -> usize {
+    call.args.as_ptr().addr()
+}
+
 struct Need {
     addresses: Vec<usize>,
     key: String,
     selection: Selection,
+    form: Form,
+}
+
+/// In which form samples are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Form {
     keep_stale: bool,
+    /// Of histograms only count and sum are looked at.
+    totals_only: bool,
+}
+
+/// Where in the tree the walk is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Surroundings<'a> {
+    /// The function or aggregation right around.
+    function: &'a str,
+    /// Inside of a function that needs only count and sum of histograms.
+    totals: bool,
+    /// Inside of something that needs the buckets.
+    buckets: bool,
 }
 
 /// Reads all selectors of a prepared tree.
@@ -62,10 +90,10 @@ pub(super) async fn load(
     config: &EngineConfig,
 ) -> Result<Loaded, EvalError> {
     let mut walk = Walk { config, step_ms: if steps.count > 1 { steps.step } else { 0 }, needs: Vec::new() };
-    walk.visit(expr, steps, "");
+    walk.visit(expr, steps, Surroundings::default());
     let answers: Vec<_> = stream::iter(walk.needs.into_iter().map(|need| async move {
         let answer = source.select(&need.selection).await?;
-        let series: Vec<Series> = answer.series.into_iter().map(|data| convert(data, need.keep_stale)).collect();
+        let series: Vec<Series> = answer.series.into_iter().map(|data| convert(data, need.form)).collect();
         Ok::<_, EvalError>((need.addresses, Arc::new(series), answer.warnings))
     }))
     .buffered(PARALLEL_READS)
@@ -79,19 +107,42 @@ pub(super) async fn load(
     Ok(loaded)
 }
 
-fn convert(data: SeriesData, keep_stale: bool) -> Series {
+fn convert(data: SeriesData, Form { keep_stale, totals_only }: Form) -> Series {
     let SeriesData { labels, mut timestamps, mut values, histograms } = data;
     if !keep_stale && values.iter().any(|value| is_stale(*value)) {
         let mut keep = values.iter().map(|value| !is_stale(*value));
         timestamps.retain(|_| keep.next().unwrap_or(true));
         values.retain(|value| !is_stale(*value));
     }
-    let histograms = histograms
+    let mut histograms: Vec<_> = histograms
         .into_iter()
         .filter(|(_, histogram)| keep_stale || !is_stale(histogram.sum))
         .map(|(time, histogram)| (time, Arc::new(FloatHistogram::from_model(&histogram))))
         .collect();
+    if totals_only {
+        keep_totals(&mut histograms);
+    }
     Series { labels, drop_name: false, times: timestamps, values, histograms }
+}
+
+/// Leaves count and sum of each histogram. What the buckets would tell about resets becomes the hint.
+fn keep_totals(histograms: &mut [(i64, Arc<FloatHistogram>)]) {
+    let mut last: Option<FloatHistogram> = None;
+    for (_, histogram) in histograms {
+        let full = Arc::clone(histogram);
+        let stale = is_stale(full.sum);
+        let hint = match &last {
+            _ if stale || full.hint != CounterResetHint::Unknown => full.hint,
+            None => CounterResetHint::Unknown,
+            Some(last) if full.detect_reset(last) => CounterResetHint::Reset,
+            Some(_) => CounterResetHint::NotReset,
+        };
+        let FloatHistogram { schema, count, sum, .. } = *full;
+        *histogram = Arc::new(FloatHistogram { schema, hint, count, sum, ..FloatHistogram::default() });
+        if !stale {
+            last = Some(FloatHistogram { hint, ..FloatHistogram::clone(&full) });
+        }
+    }
 }
 
 struct Walk<'a> {
@@ -101,67 +152,89 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn visit(&mut self, expr: &Expr, steps: Steps, around: &str) {
+    fn visit(&mut self, expr: &Expr, steps: Steps, around: Surroundings<'_>) {
         if steps.count == 0 {
             return;
         }
         match &expr.kind {
-            ExprKind::Vector(selector) => self.need(selector, steps, None, around),
-            ExprKind::Matrix(matrix) => self.need(&matrix.selector, steps, Some(matrix.range.millis()), around),
+            ExprKind::Vector(selector) => self.selector(selector, steps, None, around),
+            ExprKind::Matrix(matrix) => self.selector(&matrix.selector, steps, Some(matrix.range.millis()), around),
             ExprKind::Subquery(subquery) => {
+                let around = Surroundings { buckets: true, ..around };
                 self.visit(&subquery.expr, subquery_steps(subquery, steps, self.config), around);
             }
             ExprKind::StepInvariant(inner) => self.visit(inner, steps.single(), around),
-            ExprKind::Aggregate(aggregate) => {
-                for child in expr.children() {
-                    self.visit(child, steps, aggregate.op.as_str());
-                }
-            }
             ExprKind::Call(call) => {
-                // The second argument of `info` only says which labels are wanted.
-                let used = if call.function == "info" { 1 } else { call.args.len() };
-                for child in call.args.iter().take(used) {
-                    self.visit(child, steps, call.function);
+                let mut around = Surroundings { function: call.function, ..around };
+                around.totals |= matches!(call.function, "histogram_count" | "histogram_sum" | "histogram_avg");
+                around.buckets |=
+                    matches!(call.function, "histogram_quantile" | "histogram_quantiles" | "histogram_fraction");
+                let mut used = call.args.len();
+                if call.function == "info" {
+                    // The second argument only says which labels are wanted.
+                    used = 1;
+                    self.info(call, steps);
                 }
+                call.args.iter().take(used).for_each(|arg| self.visit(arg, steps, around));
             }
             _ => {
-                for child in expr.children() {
-                    self.visit(child, steps, around);
+                let mut around = around;
+                match &expr.kind {
+                    ExprKind::Aggregate(aggregate) => around.function = aggregate.op.as_str(),
+                    ExprKind::Binary(binary) => {
+                        around.buckets |= matches!(binary.op, BinaryOp::TrimLower | BinaryOp::TrimUpper);
+                    }
+                    _ => {}
                 }
+                expr.children().into_iter().for_each(|child| self.visit(child, steps, around));
             }
         }
     }
 
-    fn need(&mut self, selector: &VectorSelector, steps: Steps, range: Option<i64>, around: &str) {
+    fn selector(&mut self, selector: &VectorSelector, steps: Steps, range: Option<i64>, around: Surroundings<'_>) {
         let lookback = self.config.lookback_delta_ms;
-        let (first, last) = match selector.at {
-            Some(At::Time(at)) => (at, at),
-            _ => (steps.start, steps.end()),
-        };
-        let offset = selector.offset.millis();
-        let (mut first, mut last) = (first.saturating_sub(offset), last.saturating_sub(offset));
+        let (first, mut last) = View::new(selector.at, selector.offset.millis()).span(steps);
         let widen = selector.anchored || selector.smoothed;
-        // Windows are open at the left: the sample right at their start is outside.
-        first = match range {
-            Some(range) if widen => first.saturating_sub(range).saturating_sub(lookback),
-            Some(range) => first.saturating_sub(range),
-            None => first.saturating_sub(lookback),
+        let before = match range {
+            Some(range) if widen => range.saturating_add(lookback),
+            Some(range) => range,
+            None => lookback,
         };
-        first = first.saturating_add(1);
         if selector.smoothed {
             last = last.saturating_add(lookback);
         }
-        let range_of_times = TimeRange { min: TimestampMs(first), max: TimestampMs(last) };
-        let keep_stale = range.is_none() && !selector.smoothed;
-        let key = format!("{:?} {first} {last} {keep_stale}", selector.matchers);
+        let form = Form {
+            keep_stale: range.is_none() && !selector.smoothed,
+            totals_only: around.totals && !around.buckets,
+        };
+        let hints = SelectHints {
+            function: around.function.to_owned(),
+            step_ms: self.step_ms,
+            range_ms: range.unwrap_or_default(),
+        };
+        let times = (first.saturating_sub(before), last);
+        self.need(address(selector), selector.matchers.clone(), times, form, hints);
+    }
+
+    fn info(&mut self, call: &Call, steps: Steps) {
+        let request = InfoRequest::new(call);
+        let (first, last) = request.view.span(steps);
+        let times = (first.saturating_sub(self.config.lookback_delta_ms), last);
+        let hints = SelectHints { function: "info".into(), step_ms: self.step_ms, range_ms: 0 };
+        let form = Form { keep_stale: true, totals_only: false };
+        self.need(call_address(call), request.matchers(), times, form, hints);
+    }
+
+    /// `times` are open at the left, as windows are: the sample right at their start is outside.
+    fn need(&mut self, address: usize, matchers: Vec<Matcher>, times: (i64, i64), form: Form, hints: SelectHints) {
+        let (first, last) = (times.0.saturating_add(1), times.1);
+        let key = format!("{matchers:?} {first} {last} {form:?}");
         if let Some(known) = self.needs.iter_mut().find(|need| need.key == key) {
-            known.addresses.push(address(selector));
+            known.addresses.push(address);
             return;
         }
-        let hints =
-            SelectHints { function: around.to_owned(), step_ms: self.step_ms, range_ms: range.unwrap_or_default() };
-        let matchers: Vec<Matcher> = selector.matchers.clone();
-        let selection = Selection { matchers, range: range_of_times, hints };
-        self.needs.push(Need { addresses: vec![address(selector)], key, selection, keep_stale });
+        let range = TimeRange { min: TimestampMs(first), max: TimestampMs(last) };
+        let selection = Selection { matchers, range, hints };
+        self.needs.push(Need { addresses: vec![address], key, selection, form });
     }
 }

@@ -33,6 +33,11 @@ impl View {
         Self { at, offset }
     }
 
+    /// The first and last time that is looked at.
+    pub(super) fn span(self, steps: Steps) -> (i64, i64) {
+        (self.reference(steps.start), self.reference(steps.end()))
+    }
+
     /// The time that is looked at when the query is at `time`.
     pub(super) fn reference(self, time: i64) -> i64 {
         self.at.unwrap_or(time).saturating_sub(self.offset)
@@ -100,6 +105,18 @@ async fn columns(
         columns.push(column);
     }
     Ok(columns)
+}
+
+/// When each newest sample of an info series was taken, in milliseconds; fails where it is a histogram.
+pub(super) fn info_times(series: &Series, steps: Steps, view: View, lookback: i64) -> Evaluated<Column> {
+    let values = newest(series, steps, view, lookback, Pick::Value);
+    if values.samples().any(|(_, sample)| matches!(sample, super::column::SampleRef::Histogram(_))) {
+        let message = format!("this should be an info metric, with float samples: {}", series.labels);
+        return Err(EvalError::Execution(message));
+    }
+    let mut times = newest(series, steps, view, lookback, Pick::Timestamp);
+    times.map_floats(|seconds| (seconds * 1000.0).round());
+    Ok(times)
 }
 
 fn newest(series: &Series, steps: Steps, view: View, lookback: i64, pick: Pick) -> Column {

@@ -17,8 +17,7 @@ mod view;
 
 
 pub(crate) use arithmetic::{Incompatible, Merged, kahan};
-pub(crate) use buckets::{Bucket, bound};
-pub(crate) use classic::{ClassicBucket, ClassicQuantile, classic_fraction, classic_quantile};
+pub(crate) use classic::{ClassicBucket, classic_fraction, classic_quantile};
 pub(crate) use float::FloatHistogram;
 pub(crate) use quantile::{QuantileNote, native_fraction, native_quantile};
 pub use view::{BucketBoundaries, BucketView, bucket_views};

@@ -12,7 +12,7 @@ use crate::{
 
 /// A histogram as a script describes it.
 #[derive(Debug, Clone)]
-pub struct Described {
+pub(super) struct Described {
     pub(super) histogram: FloatHistogram,
     /// Whether the reset hint was written, and so must agree.
     pub(super) hint_given: bool,

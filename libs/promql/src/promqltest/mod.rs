@@ -10,8 +10,10 @@ mod script;
 mod series;
 mod storage;
 
-pub use script::{Command, Eval, ScriptError, parse_script};
+pub use script::ScriptError;
 pub use storage::MemorySource;
+
+use script::{Command, Eval, parse_script};
 
 use narthex_model::TimestampMs;
 
@@ -48,6 +50,19 @@ pub async fn run(text: &str) -> Result<Vec<Outcome>, ScriptError> {
         }
     }
     Ok(outcomes)
+}
+
+/// The data that a script's `load` commands leave behind.
+pub fn load(text: &str) -> Result<MemorySource, ScriptError> {
+    let mut source = MemorySource::default();
+    for command in parse_script(text)? {
+        match command {
+            Command::Clear => source = MemorySource::default(),
+            Command::Load(series) => series.into_iter().for_each(|series| source.add(series)),
+            Command::Eval(_) => {}
+        }
+    }
+    Ok(source)
 }
 
 async fn query(engine: &Engine, source: &MemorySource, eval: &Eval, range: Option<(i64, i64, i64)>) -> Result<QueryResult, String> {

@@ -21,7 +21,7 @@ pub struct ScriptError {
 
 /// One command of a script.
 #[derive(Debug)]
-pub enum Command {
+pub(super) enum Command {
     /// Forget all data.
     Clear,
     /// Add data.
@@ -61,11 +61,11 @@ impl Text {
 
 /// A query with what it must answer. Times are milliseconds.
 #[derive(Debug)]
-pub struct Eval {
+pub(super) struct Eval {
     /// Line, from 1.
-    pub line: usize,
+    pub(super) line: usize,
     /// The query.
-    pub query: String,
+    pub(super) query: String,
     pub(super) is_range: bool,
     pub(super) time: i64,
     pub(super) start: i64,
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Reads a script.
-pub fn parse_script(text: &str) -> Result<Vec<Command>, ScriptError> {
+pub(super) fn parse_script(text: &str) -> Result<Vec<Command>, ScriptError> {
     let lines = text.lines().map(|line| line.trim()).map(|line| if line.starts_with('#') { "" } else { line }).collect();
     let mut reader = Reader { lines, at: 0 };
     let mut commands = Vec::new();

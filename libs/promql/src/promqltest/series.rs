@@ -10,7 +10,7 @@ use crate::{
 
 /// A value in a series line.
 #[derive(Debug, Clone)]
-pub enum Point {
+pub(super) enum Point {
     /// Nothing at this time.
     Omitted,
     /// A float.

@@ -16,7 +16,7 @@ use crate::{
 
 /// A series line of a `load`, with its timestamps.
 #[derive(Debug)]
-pub struct Loaded {
+pub(super) struct Loaded {
     pub(super) labels: Labels,
     pub(super) points: Vec<(i64, Point)>,
 }
@@ -35,7 +35,7 @@ pub struct MemorySource {
 
 impl MemorySource {
     /// Adds a loaded series.
-    pub fn add(&mut self, loaded: Loaded) {
+    pub(super) fn add(&mut self, loaded: Loaded) {
         let samples = self.series.entry(loaded.labels).or_default();
         for (time, point) in loaded.points {
             match point {
@@ -73,7 +73,7 @@ fn set_hints(samples: &mut BTreeMap<i64, Stored>) {
             let hint = match known {
                 _ if histogram.hint == CounterResetHint::Reset => CounterResetHint::Reset,
                 None => CounterResetHint::Unknown,
-                Some(previous) if starts_anew(histogram, previous) => CounterResetHint::Reset,
+                Some(previous) if starts_anew(histogram, previous) => CounterResetHint::Unknown,
                 Some(_) => CounterResetHint::NotReset,
             };
             Arc::make_mut(histogram).hint = hint;

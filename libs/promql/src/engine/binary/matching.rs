@@ -97,12 +97,8 @@ impl Operation<'_> {
         out: &mut Vec<Column>,
     ) -> Evaluated<()> {
         let one_to_one = self.matching.cardinality == MatchCardinality::OneToOne;
-        // In Prometheus's terms of left and right, not of many and one.
-        let (fill_many, fill_one) = if self.swapped {
-            (self.matching.fill_right, self.matching.fill_left)
-        } else {
-            (self.matching.fill_left, self.matching.fill_right)
-        };
+        // Prometheus does not swap these with the sides: after `group_right`, `fill_left` stands in for the many side.
+        let (fill_many, fill_one) = (self.matching.fill_left, self.matching.fill_right);
         let mut results = Results::default();
         let mut seen: HashSet<Labels> = HashSet::new();
         for at in (0..steps.count).filter(|at| !self.skip[*at]) {

@@ -8,7 +8,6 @@ use super::range::{RangeFunction, Window};
 use crate::{
     engine::{
         column::{Sample, SampleRef},
-        eval::Evaluated,
         notes::Notes,
     },
     histogram::Incompatible,

@@ -255,6 +255,10 @@ fn smoothed(series: &Series, at: i64, lookback: i64, position: PositionRange, no
         let next = points.partition_point(|(time, _)| *time < at);
         return match (next.checked_sub(1).map(|before| &points[before]), points.get(next)) {
             (_, Some((time, histogram))) if *time == at => Some(Sample::Histogram(Arc::clone(histogram))),
+            (Some(before), Some(after)) if before.1.uses_custom_buckets() != after.1.uses_custom_buckets() => {
+                notes.mixed_schemas(series.labels.metric_name(), position);
+                None
+            }
             (Some(before), Some(after)) => {
                 let is_gauge = |point: &Point| point.1.hint == CounterResetHint::Gauge;
                 let counter = !is_gauge(before) || !is_gauge(after);

@@ -16,6 +16,7 @@ mod statistics;
 mod trend;
 
 pub(super) use date::Date;
+pub(super) use info::InfoRequest;
 pub(super) use math::{go_max, go_min};
 pub(super) use over_time::HistogramMean;
 pub(super) use sort::compare_values;
