@@ -223,9 +223,8 @@ impl Canonicalizer {
 #[cold]
 fn check_utf8(labels: &[Label<'_>]) -> Result<(), SeriesFault> {
     let is_text = |bytes: &[u8]| str::from_utf8(bytes).is_ok();
-    let is_fault =
-        |label: &Label<'_>| !label.value.is_empty() && !(is_text(label.name) && is_text(label.value));
-    match labels.iter().position(is_fault) {
+    let is_sound = |label: &Label<'_>| label.value.is_empty() || is_text(label.name) && is_text(label.value);
+    match labels.iter().position(|label| !is_sound(label)) {
         None => Ok(()),
         Some(at) if labels[at].name == METRIC_NAME.as_bytes() => Err(SeriesFault::InvalidMetricName),
         Some(at) => Err(SeriesFault::InvalidLabel(at)),

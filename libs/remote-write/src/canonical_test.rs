@@ -4,14 +4,16 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 
-fn series<'a>(labels: &[(&'a [u8], &'a [u8])]) -> Series<'a> {
+type RawLabel<'a> = (&'a [u8], &'a [u8]);
+
+fn series<'a>(labels: &[RawLabel<'a>]) -> Series<'a> {
     let mut series = Series::new(150);
     series.labels.extend(labels.iter().map(|(name, value)| Label { name, value }).take(151));
     series.label_count = labels.len();
     series
 }
 
-fn canonicalize(labels: &[(&[u8], &[u8])]) -> Result<(Vec<u8>, SeriesHash), (&'static str, String)> {
+fn canonicalize(labels: &[RawLabel<'_>]) -> Result<(Vec<u8>, SeriesHash), (&'static str, String)> {
     let (mut canonicalizer, mut series) = (Canonicalizer::new(LabelLimits::default()), series(labels));
     match canonicalizer.canonicalize(&mut series) {
         Ok(canonical) => Ok((canonical.bytes.to_vec(), canonical.hash)),
@@ -59,7 +61,7 @@ fn refusals_name_the_reason_and_the_series() {
     let long = vec![b'v'; 2049];
     let wide = "ß".repeat(2048);
     let kilobyte = vec![b'k'; 2000];
-    let cases: [(&[(&[u8], &[u8])], &str, &str); 8] = [
+    let cases: [(&[RawLabel<'_>], &str, &str); 8] = [
         (
             &[(b"job", b"x")],
             "missing_metric_name",

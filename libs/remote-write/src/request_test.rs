@@ -105,8 +105,11 @@ mod pb {
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Decoded {
     series: Vec<DecodedSeries>,
-    metadata: Vec<(MetricType, Vec<u8>, Vec<u8>, Vec<u8>)>,
+    metadata: Vec<DecodedMetadata>,
 }
+
+/// Type, name, help and unit.
+type DecodedMetadata = (MetricType, Vec<u8>, Vec<u8>, Vec<u8>);
 
 #[derive(Debug, Clone, PartialEq, Default)]
 struct DecodedSeries {

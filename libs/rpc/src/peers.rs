@@ -78,7 +78,7 @@ struct Inner {
 #[derive(Clone)]
 enum Peer {
     Local(LocalPeer),
-    Remote(Remote),
+    Remote(Arc<Remote>),
 }
 
 /// Calls `$method` of the peer at an address, within a deadline: the generated server trait if it is local, else the client.
@@ -88,7 +88,7 @@ macro_rules! call {
         let call = async move {
             match peer {
                 Peer::Local(local) => local.$side.$method(Request::new($request)).await,
-                Peer::Remote(mut remote) => remote.$side.$method($request).await,
+                Peer::Remote(remote) => remote.$side.clone().$method($request).await,
             }
         };
         $self.within($deadline, $address, call).await.map(Response::into_inner)
@@ -135,8 +135,9 @@ impl Peers {
                 Peer::Local(local) => {
                     local.source.select(Request::new(request)).await.map(Response::into_inner)
                 }
-                Peer::Remote(mut remote) => remote
+                Peer::Remote(remote) => remote
                     .source
+                    .clone()
                     .select(request)
                     .await
                     .map(|response| Box::pin(response.into_inner()) as SelectStream),
@@ -160,8 +161,9 @@ impl Peers {
                 Peer::Local(local) => {
                     local.source.series(Request::new(request)).await.map(Response::into_inner)
                 }
-                Peer::Remote(mut remote) => remote
+                Peer::Remote(remote) => remote
                     .source
+                    .clone()
                     .series(request)
                     .await
                     .map(|response| Box::pin(response.into_inner()) as SeriesStream),
@@ -205,7 +207,7 @@ impl Peers {
         if let Some(peer) = self.0.peers.read().get(address) {
             return Ok(peer.clone());
         }
-        let remote = Remote::new(address, &self.0.options)?;
+        let remote = Arc::new(Remote::new(address, &self.0.options)?);
         Ok(self.0.peers.write().entry(address.to_owned()).or_insert(Peer::Remote(remote)).clone())
     }
 

@@ -14,6 +14,7 @@ mod metrics;
 mod prepare;
 mod push;
 mod refusals;
+mod run;
 mod scratch;
 mod writer;
 
@@ -22,6 +23,7 @@ pub use distributor::Distributor;
 pub use http::{REMOTE_WRITE, respond, router};
 pub use prepare::{PartitionFrame, PrepareError, Prepared, RequestLimits, Scratch};
 pub use push::PushSettings;
+pub use run::{RunError, run};
 pub use writer::{WriteError, Writer, WriterOptions};
 
 #[cfg(test)]

@@ -102,8 +102,8 @@ fn locate(frame: &Frame, sample: u32) -> (String, i64) {
     }
     // The last series whose first sample is not above the one sought.
     let Some(series) = low.checked_sub(1).map(|at| frame.at(at)) else { return (String::new(), 0) };
-    let times = series.floats().map(|(time, _)| time).chain(series.histograms().map(|(time, _)| time));
-    let timestamp = times.skip((sample - series.first_sample) as usize).next().unwrap_or_default();
+    let mut times = series.floats().map(|(time, _)| time).chain(series.histograms().map(|(time, _)| time));
+    let timestamp = times.nth((sample - series.first_sample) as usize).unwrap_or_default();
     let text = series.check_labels().map(|labels| labels.to_string()).unwrap_or_default();
     (text.chars().take(LONGEST_SERIES).collect(), timestamp)
 }

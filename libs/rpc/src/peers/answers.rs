@@ -14,9 +14,12 @@ use tonic::Status;
 
 use crate::RpcError;
 
+/// A stream as the source gives it.
+type ServerStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
 /// Answers of one source, in its order. After an error nothing follows.
 pub struct Answers<T> {
-    stream: Option<Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>>,
+    stream: Option<ServerStream<T>>,
     expiry: Pin<Box<dyn Future<Output = ()> + Send>>,
     address: String,
     deadline: Duration,
@@ -24,7 +27,7 @@ pub struct Answers<T> {
 
 impl<T> Answers<T> {
     pub(super) fn new(
-        stream: Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>,
+        stream: ServerStream<T>,
         address: &str,
         clock: &SharedClock,
         began: Duration,

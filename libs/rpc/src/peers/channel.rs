@@ -14,8 +14,8 @@ use crate::{
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 32 << 20;
 
-/// Clients over one connection, which is made when it is first used. Cloning shares it.
-#[derive(Debug, Clone)]
+/// Clients over one connection, which is made when it is first used. Cloning a client shares the connection.
+#[derive(Debug)]
 pub(super) struct Remote {
     pub(super) push: PushClient<InjectTrace<Channel>>,
     pub(super) source: SeriesSourceClient<InjectTrace<Channel>>,

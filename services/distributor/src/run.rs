@@ -1,0 +1,129 @@
+//! The distributor as a process: member of the cluster, remote write behind the edge, endpoints for operators.
+//!
+//! It serves as soon as it listens. That is safe before it is registered: owners judge every push by their own ring (rule 3), and a
+//! workspace that is not known yet is answered 503 by the edge.
+
+use std::{io, net::SocketAddr};
+
+use axum::Router;
+use narthex_cluster::{AddressError, ControlPlane, Member, Registration, Role};
+use narthex_edge::{Auth, Edge, EdgeOptions};
+use narthex_rpc::{PeerOptions, Peers};
+use narthex_service::{
+    Components,
+    server::{ServerOptions, Serving, bind, serve},
+};
+use narthex_telemetry::{Protocol, RequestLayer, RequestMetrics, admin_router};
+use tonic::Code;
+use tower::Layer;
+
+use crate::{Distributor, config::Config};
+
+/// Why a distributor does not start or does not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A control-plane address is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// A listen address cannot be used.
+    #[error(transparent)]
+    Listen(#[from] io::Error),
+    /// Unsigned requests would be taken from other machines.
+    #[error("--no-auth takes unsigned requests and needs a loopback address, but --listen is {0}")]
+    OpenToAll(SocketAddr),
+    /// The control plane does not take this process.
+    #[error("the control plane refuses this distributor: {0}")]
+    Refused(String),
+}
+
+/// Runs until the components' shutdown token is cancelled and requests have drained.
+pub async fn run(config: Config, components: Components) -> Result<(), RunError> {
+    if config.public.no_auth && !config.listen.ip().is_loopback() {
+        return Err(RunError::OpenToAll(config.listen));
+    }
+    let start = components.random.bits64();
+    let control =
+        ControlPlane::remote(&config.member.control_plane_addresses, start, components.clock.clone())?;
+    let member = Member::watch(control, &components);
+    let peers = Peers::new(PeerOptions::default(), components.clock.clone());
+    let distributor = Distributor::new((&config.write).into(), member.cluster(), peers, &components);
+    let servers = serve_all(&config, &distributor, &member, &components).await?;
+    let outcome = take_part(&config, &distributor, &member, servers[0].local_addr(), &components).await;
+    components.shutdown.cancel();
+    for server in servers {
+        server.stopped().await;
+    }
+    member.leave().await;
+    outcome
+}
+
+/// Remote write and the operators' endpoints, on one listener or two; remote write's comes first.
+async fn serve_all(
+    config: &Config,
+    distributor: &Distributor,
+    member: &Member,
+    components: &Components,
+) -> Result<Vec<Serving>, RunError> {
+    let auth = if config.public.no_auth { Auth::Off } else { Auth::SigV4 };
+    let options = EdgeOptions { auth, ..EdgeOptions::new(config.public.region.as_str()) };
+    let edge = Edge::new(options, member.cluster(), components, "distributor");
+    let public = edge.wrap(distributor.routes());
+    let admin = admin_router(components.registry.clone(), components.health.clone());
+    let metrics = RequestMetrics::new(&components.registry, "distributor", Protocol::Http);
+    let layer = RequestLayer::new(Protocol::Http, metrics, components.clock.clone());
+    let mut servers = Vec::new();
+    let app = match config.admin.admin_listen {
+        None => admin.fallback_service(public),
+        Some(address) => {
+            let listener = bind(address).await?;
+            servers.push(serve(listener, admin, ServerOptions::http(), components)?);
+            public
+        }
+    };
+    let app = Router::new().fallback_service(layer.layer(app));
+    let listener = bind(config.listen).await?;
+    servers.insert(0, serve(listener, app, ServerOptions::http(), components)?);
+    tracing::info!(listen = %servers[0].local_addr(), "serving remote write");
+    Ok(servers)
+}
+
+/// Registers and follows the ring until the shutdown.
+async fn take_part(
+    config: &Config,
+    distributor: &Distributor,
+    member: &Member,
+    listen: SocketAddr,
+    components: &Components,
+) -> Result<(), RunError> {
+    let condition = components.health.condition("distributor-member");
+    let registration = Registration {
+        instance: config.member.instance_name("distributor").into(),
+        role: Role::Distributor,
+        zone: config.member.zone.as_str().into(),
+        address: config.member.advertise_address.clone().unwrap_or_else(|| listen.to_string()),
+        ordinal: config.member.ordinal,
+        incarnation: None,
+    };
+    let register = async {
+        if !member.first_snapshot(&condition).await {
+            return Ok(());
+        }
+        match member.register(registration, &condition).await {
+            Ok(_) => Ok(()),
+            Err(status) if status.code() == Code::Cancelled => Ok(()),
+            Err(status) => Err(RunError::Refused(status.message().to_owned())),
+        }
+    };
+    let follow = async {
+        distributor.follow_ring().await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        outcome = async {
+            register.await?;
+            components.shutdown.cancelled().await;
+            Ok(())
+        } => outcome,
+        () = follow => Ok(()),
+    }
+}
