@@ -2,7 +2,7 @@
 //!
 //! Memory grows with what has arrived, not with what is declared. A body in one piece is handed on without a copy.
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header::CONTENT_LENGTH};
 use http_body_util::BodyExt;
@@ -19,9 +19,10 @@ pub(crate) enum BodyError {
     Broken,
 }
 
-/// The declared length.
-pub(crate) fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+/// The body's length, as far as it is known before reading: none in a chunked body, or on HTTP/2 where it is not declared.
+pub(crate) fn length(headers: &HeaderMap, body: Option<&Body>) -> Option<u64> {
+    let declared = || headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    body.and_then(|body| body.size_hint().exact()).or_else(declared)
 }
 
 /// Reads at most `limit` bytes and their hash.

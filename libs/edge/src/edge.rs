@@ -28,6 +28,7 @@ use crate::{
     error::ERROR_TYPE,
     limits::{Budget, Taken},
     metrics::Metrics,
+    options::{Auth, EdgeOptions},
     path,
     sigv4::SignedRequest,
 };
@@ -37,52 +38,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 /// How long, and up to which length, the body of a refused request is read so that its sender sees the reply.
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 const DISCARD_BYTES: u64 = 32 << 20;
-
-/// Whether requests must be signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auth {
-    /// Signature Version 4 on every request.
-    SigV4,
-    /// None, for a try-out on loopback: every caller acts as the owner of the workspace it names.
-    Off,
-}
-
-/// What an edge is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EdgeOptions {
-    /// Region that requests must be signed for.
-    pub region: String,
-    /// Whether they must be signed.
-    pub auth: Auth,
-    /// How far a signature's time may be from ours, either way.
-    pub max_clock_skew: Duration,
-    /// Largest body on the data plane (QUO: 1 MB).
-    pub max_body_bytes: usize,
-    /// Largest body on the control plane, where documents come in base64.
-    pub max_control_body_bytes: usize,
-    /// How long a client may take to send its body.
-    pub body_timeout: Duration,
-    /// Requests handled at once.
-    pub max_requests_in_flight: u64,
-    /// Bytes of bodies held at once.
-    pub max_bytes_in_flight: u64,
-}
-
-impl EdgeOptions {
-    /// The documented limits.
-    pub fn new(region: impl Into<String>) -> Self {
-        Self {
-            region: region.into(),
-            auth: Auth::SigV4,
-            max_clock_skew: Duration::from_secs(300),
-            max_body_bytes: 1_048_576,
-            max_control_body_bytes: 8 << 20,
-            body_timeout: Duration::from_secs(60),
-            max_requests_in_flight: 4096,
-            max_bytes_in_flight: 512 << 20,
-        }
-    }
-}
 
 /// Who sent a request; in the extensions of every request that reaches a handler.
 #[derive(Debug, Clone)]
@@ -231,7 +186,7 @@ impl Inner {
             Some(_) => self.options.max_body_bytes,
             None => self.options.max_control_body_bytes,
         };
-        let bytes_share = self.reserve(parts, limit)?;
+        let bytes_share = self.reserve(body::length(&parts.headers, body.as_ref()), limit)?;
         let reading = body::read(body.take().unwrap_or_default(), limit);
         let read =
             timeout(self.clock.as_ref(), self.options.body_timeout, reading).await.map_err(|elapsed| {
@@ -268,16 +223,12 @@ impl Inner {
         local_account(snapshot).ok_or_else(|| Refusal::new("not_current", unknown()))
     }
 
-    /// Refuses a body by its declared length, and reserves what it may take.
-    fn reserve(&self, parts: &Parts, limit: usize) -> Result<Taken, Refusal> {
-        let limit = limit as u64;
-        let declared = body::declared_length(&parts.headers);
-        if let Some(size) = declared.filter(|size| *size > limit) {
-            return Err(unreadable(BodyError::TooLarge(Some(size)), limit as usize));
+    /// Refuses a body by its length, and reserves what it may take: the limit where the length is not known.
+    fn reserve(&self, length: Option<u64>, limit: usize) -> Result<Taken, Refusal> {
+        if let Some(size) = length.filter(|size| *size > limit as u64) {
+            return Err(unreadable(BodyError::TooLarge(Some(size)), limit));
         }
-        // Without a length only a chunked body can follow, or, on HTTP/2, anything.
-        let nothing_follows = declared.is_none() && parts.method == http::Method::GET;
-        let amount = if nothing_follows { 0 } else { declared.unwrap_or(limit) };
+        let amount = length.unwrap_or(limit as u64);
         self.bytes.take(amount).ok_or_else(|| {
             let text =
                 format!("this instance holds {} bytes of requests already; retry later", self.bytes.limit());
@@ -316,7 +267,7 @@ impl Inner {
     }
 
     async fn discard(&self, parts: &Parts, body: Option<Body>) {
-        let short = body::declared_length(&parts.headers).is_some_and(|length| length <= DISCARD_BYTES);
+        let short = body::length(&parts.headers, body.as_ref()).is_some_and(|length| length <= DISCARD_BYTES);
         let waits = parts.headers.contains_key(http::header::EXPECT);
         if let Some(body) = body.filter(|_| short && !waits) {
             // Whether it ends or time is up, the reply goes out.

@@ -245,11 +245,11 @@ async fn what_cannot_be_proven_unknown_is_503() {
 async fn bodies_over_the_limit_are_413_naming_limit_and_size() {
     let setup = setup(false, |options| options.max_body_bytes = 10);
     assert_eq!(setup.signed("POST", &query(WORKSPACE), &[0; 10]).await.status, 200);
-    let mut declared = signed("POST", &query(WORKSPACE), &[0; 11]);
-    declared.headers_mut().insert("content-length", HeaderValue::from_static("11"));
-    for (request, size) in
-        [(declared, "of 11 bytes"), (signed("POST", &query(WORKSPACE), &[0; 11]), "of more than 10")]
-    {
+    let known = signed("POST", &query(WORKSPACE), &[0; 11]).map(Body::from);
+    let (parts, _) = signed("POST", &query(WORKSPACE), &[0; 11]).into_parts();
+    let pieces = [Ok::<_, std::io::Error>(Bytes::from_static(&[0; 6])), Ok(Bytes::from_static(&[0; 6]))];
+    let chunked = Request::from_parts(parts, Body::from_stream(futures::stream::iter(pieces)));
+    for (request, size) in [(known, "of 11 bytes"), (chunked, "of more than 10")] {
         let reply = setup.send(request).await;
         assert_eq!((reply.status, reply.error.as_deref()), (413, Some("RequestEntityTooLargeException")));
         assert!(
@@ -287,7 +287,7 @@ async fn a_body_that_does_not_come_times_out_and_a_broken_one_is_400() {
 async fn a_loaded_instance_answers_503_before_it_reads() {
     for (reason, change) in [
         ("requests_in_flight", (|options| options.max_requests_in_flight = 1) as fn(&mut EdgeOptions)),
-        ("bytes_in_flight", |options| options.max_bytes_in_flight = 1 << 20),
+        ("bytes_in_flight", |options| options.max_bytes_in_flight = 5),
     ] {
         let mut setup = setup(false, change);
         let (waiting, proceed) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
@@ -304,8 +304,9 @@ async fn a_loaded_instance_answers_503_before_it_reads() {
         let cluster = Cluster::new(snapshot(), None);
         setup.components = Components::new(Arc::new(StoppedClock), Random::from_seed(1), None);
         setup.app = Edge::new(options, cluster, &setup.components, "test").wrap(hold);
-        let first =
-            tokio::spawn(setup.app.clone().oneshot(signed("POST", &query(WORKSPACE), b"").map(Body::from)));
+        let first = tokio::spawn(
+            setup.app.clone().oneshot(signed("POST", &query(WORKSPACE), b"four").map(Body::from)),
+        );
         waiting.notified().await;
         let reply = setup.signed("POST", &query(WORKSPACE), b"").await;
         assert_eq!(

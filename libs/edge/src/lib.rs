@@ -14,10 +14,12 @@ mod edge;
 mod error;
 mod limits;
 mod metrics;
+mod options;
 mod path;
 pub mod sigv4;
 #[cfg(test)]
 mod test_support;
 
-pub use edge::{Auth, Authenticated, Edge, EdgeOptions};
+pub use edge::{Authenticated, Edge};
 pub use error::{AwsError, ValidationField, ValidationReason};
+pub use options::{Auth, EdgeOptions, EdgeSettings};

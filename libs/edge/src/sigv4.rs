@@ -23,4 +23,6 @@ pub use verify::{Claim, Mismatch, PayloadHash, SignedRequest, check_claim, verif
 pub const SERVICE: &str = "aps";
 
 #[cfg(test)]
+mod parse_test;
+#[cfg(test)]
 mod tests;

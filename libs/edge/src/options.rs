@@ -1,0 +1,152 @@
+//! What an edge is told, and the flags that tell it.
+
+use std::time::Duration;
+
+use clap::Args;
+use narthex_service::{ByteSize, HumanDuration, PublicSettings};
+
+/// Whether requests must be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// Signature Version 4 on every request.
+    SigV4,
+    /// None, for a try-out on loopback: every caller acts as the owner of the workspace it names.
+    Off,
+}
+
+/// What an edge is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgeOptions {
+    /// Region that requests must be signed for.
+    pub region: String,
+    /// Whether they must be signed.
+    pub auth: Auth,
+    /// How far a signature's time may be from ours, either way.
+    pub max_clock_skew: Duration,
+    /// Largest body on the data plane (QUO: 1 MB).
+    pub max_body_bytes: usize,
+    /// Largest body on the control plane, where documents come in base64.
+    pub max_control_body_bytes: usize,
+    /// How long a client may take to send its body.
+    pub body_timeout: Duration,
+    /// Requests handled at once.
+    pub max_requests_in_flight: u64,
+    /// Bytes of bodies held at once.
+    pub max_bytes_in_flight: u64,
+}
+
+impl EdgeOptions {
+    /// The documented limits.
+    pub fn new(region: impl Into<String>) -> Self {
+        Self {
+            region: region.into(),
+            auth: Auth::SigV4,
+            max_clock_skew: Duration::from_secs(300),
+            max_body_bytes: 1_048_576,
+            max_control_body_bytes: 8 << 20,
+            body_timeout: Duration::from_secs(60),
+            max_requests_in_flight: 4096,
+            max_bytes_in_flight: 512 << 20,
+        }
+    }
+}
+
+/// Limits of the public edge. The defaults are the documented quotas.
+#[derive(Debug, Clone, Args)]
+pub struct EdgeSettings {
+    /// How far the time of a signature may be from this machine's, either way
+    #[arg(
+        long = "edge.max-clock-skew",
+        env = "NARTHEX_EDGE_MAX_CLOCK_SKEW",
+        value_name = "DURATION",
+        default_value = "5m"
+    )]
+    pub max_clock_skew: HumanDuration,
+
+    /// Largest body of a write or a query, in bytes as received
+    #[arg(
+        long = "edge.max-body-bytes",
+        env = "NARTHEX_EDGE_MAX_BODY_BYTES",
+        value_name = "SIZE",
+        default_value = "1MiB"
+    )]
+    pub max_body_bytes: ByteSize,
+
+    /// Largest body of a management request
+    #[arg(
+        long = "edge.max-control-body-bytes",
+        env = "NARTHEX_EDGE_MAX_CONTROL_BODY_BYTES",
+        value_name = "SIZE",
+        default_value = "8MiB"
+    )]
+    pub max_control_body_bytes: ByteSize,
+
+    /// How long a client may take to send a request's body
+    #[arg(
+        long = "edge.body-timeout",
+        env = "NARTHEX_EDGE_BODY_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "1m"
+    )]
+    pub body_timeout: HumanDuration,
+
+    /// Requests handled at once; more are refused with 503
+    #[arg(
+        long = "edge.max-requests-in-flight",
+        env = "NARTHEX_EDGE_MAX_REQUESTS_IN_FLIGHT",
+        value_name = "NUMBER",
+        default_value_t = 4096
+    )]
+    pub max_requests_in_flight: u64,
+
+    /// Bytes of request bodies held at once; more are refused with 503
+    #[arg(
+        long = "edge.max-bytes-in-flight",
+        env = "NARTHEX_EDGE_MAX_BYTES_IN_FLIGHT",
+        value_name = "SIZE",
+        default_value = "512MiB"
+    )]
+    pub max_bytes_in_flight: ByteSize,
+}
+
+impl EdgeSettings {
+    /// The options of an edge with these limits.
+    pub fn options(&self, public: &PublicSettings) -> EdgeOptions {
+        EdgeOptions {
+            region: public.region.clone(),
+            auth: if public.no_auth { Auth::Off } else { Auth::SigV4 },
+            max_clock_skew: self.max_clock_skew.get(),
+            max_body_bytes: self.max_body_bytes.as_usize(),
+            max_control_body_bytes: self.max_control_body_bytes.as_usize(),
+            body_timeout: self.body_timeout.get(),
+            max_requests_in_flight: self.max_requests_in_flight,
+            max_bytes_in_flight: self.max_bytes_in_flight.bytes(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Config {
+        #[command(flatten)]
+        public: PublicSettings,
+        #[command(flatten)]
+        edge: EdgeSettings,
+    }
+
+    #[test]
+    fn the_flags_default_to_the_documented_limits() {
+        let config: Config = narthex_service::config::parse_from(["test"]).expect("valid");
+        assert_eq!(config.edge.options(&config.public), EdgeOptions::new("us-east-1"));
+        let config: Config =
+            narthex_service::config::parse_from(["test", "--no-auth", "--edge.max-body-bytes=2MiB"])
+                .expect("valid");
+        let options = config.edge.options(&config.public);
+        assert_eq!((options.auth, options.max_body_bytes), (Auth::Off, 2 << 20));
+    }
+}
