@@ -10,7 +10,8 @@ use narthex_promql::promqltest;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let (flags, files): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|arg| arg.starts_with('-'));
+    let (flags, files): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|arg| arg.starts_with('-'));
     let verbose = flags.iter().any(|flag| flag == "-v");
     if files.is_empty() {
         eprintln!("usage: promqltest [-v] FILE...");

@@ -9,7 +9,9 @@ mod types;
 use narthex_model::Matcher;
 
 pub(crate) use display::format_number;
-pub use types::{AggregateOp, At, BinaryOp, DurationExpr, DurationKind, MatchCardinality, Span, ValueType, VectorMatching};
+pub use types::{
+    AggregateOp, At, BinaryOp, DurationExpr, DurationKind, MatchCardinality, Span, ValueType, VectorMatching,
+};
 
 use crate::error::PositionRange;
 
@@ -146,10 +148,16 @@ impl Expr {
             ExprKind::String(_) => ValueType::String,
             ExprKind::Vector(_) | ExprKind::Aggregate(_) => ValueType::Vector,
             ExprKind::Matrix(_) | ExprKind::Subquery(_) => ValueType::Matrix,
-            ExprKind::Unary(_, inner) | ExprKind::Paren(inner) | ExprKind::StepInvariant(inner) => inner.value_type(),
+            ExprKind::Unary(_, inner) | ExprKind::Paren(inner) | ExprKind::StepInvariant(inner) => {
+                inner.value_type()
+            }
             ExprKind::Binary(binary) => {
                 let scalar = |expr: &Self| expr.value_type() == ValueType::Scalar;
-                if scalar(&binary.left) && scalar(&binary.right) { ValueType::Scalar } else { ValueType::Vector }
+                if scalar(&binary.left) && scalar(&binary.right) {
+                    ValueType::Scalar
+                } else {
+                    ValueType::Vector
+                }
             }
             ExprKind::Call(call) => call.returns,
         }
@@ -166,9 +174,13 @@ impl Expr {
     /// Child nodes, left to right.
     pub fn children(&self) -> Vec<&Self> {
         match &self.kind {
-            ExprKind::Number { .. } | ExprKind::String(_) | ExprKind::Vector(_) | ExprKind::Matrix(_) => Vec::new(),
+            ExprKind::Number { .. } | ExprKind::String(_) | ExprKind::Vector(_) | ExprKind::Matrix(_) => {
+                Vec::new()
+            }
             ExprKind::Subquery(subquery) => vec![&subquery.expr],
-            ExprKind::Unary(_, inner) | ExprKind::Paren(inner) | ExprKind::StepInvariant(inner) => vec![inner],
+            ExprKind::Unary(_, inner) | ExprKind::Paren(inner) | ExprKind::StepInvariant(inner) => {
+                vec![inner]
+            }
             ExprKind::Binary(binary) => vec![&binary.left, &binary.right],
             ExprKind::Aggregate(aggregate) => aggregate.param.iter().chain([&aggregate.expr]).collect(),
             ExprKind::Call(call) => call.args.iter().collect(),

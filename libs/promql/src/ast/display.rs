@@ -2,18 +2,21 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use narthex_model::{METRIC_NAME, Matcher, format_duration, is_valid_label_name};
+use narthex_model::{METRIC_NAME, MatchOp, Matcher, format_duration, is_valid_label_name};
 
 use super::{
-    Aggregate, At, Binary, DurationExpr, DurationKind, Expr, ExprKind, MatchCardinality, Span, VectorMatching, VectorSelector,
+    Aggregate, At, Binary, DurationExpr, DurationKind, Expr, ExprKind, MatchCardinality, Span,
+    VectorMatching, VectorSelector,
 };
 
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            ExprKind::Number { value, duration: true } => f.write_str(&format_duration((value * 1000.0).round() as i64)),
+            ExprKind::Number { value, duration: true } => {
+                f.write_str(&format_duration((value * 1000.0).round() as i64))
+            }
             ExprKind::Number { value, .. } => f.write_str(&format_number(*value)),
-            ExprKind::String(text) => write!(f, "{text:?}"),
+            ExprKind::String(text) => f.write_str(&quote(text)),
             ExprKind::Vector(selector) => {
                 write_selector(f, selector)?;
                 write_modifiers(f, &selector.offset, selector.at)?;
@@ -56,7 +59,8 @@ pub(crate) fn format_number(value: f64) -> String {
         let text = format!("{value:e}");
         return match text.split_once('e') {
             Some((mantissa, exponent)) => {
-                let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
+                let (sign, digits) =
+                    exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
                 format!("{mantissa}e{sign}{digits:0>2}")
             }
             None => text,
@@ -65,12 +69,30 @@ pub(crate) fn format_number(value: f64) -> String {
     value.to_string()
 }
 
+/// A text in double quotes, with the escapes that the parser reads.
+fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
 fn join<T: Display>(items: &[T]) -> String {
     items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn join_labels(labels: &[String]) -> String {
-    let quoted = |label: &String| if is_valid_label_name(label) { label.clone() } else { format!("{label:?}") };
+    let quoted = |label: &String| if is_valid_label_name(label) { label.clone() } else { quote(label) };
     labels.iter().map(quoted).collect::<Vec<_>>().join(", ")
 }
 
@@ -81,12 +103,16 @@ fn write_selector(f: &mut Formatter<'_>, selector: &VectorSelector) -> fmt::Resu
         .matchers
         .iter()
         .filter(|matcher| !is_name(matcher))
-        .map(|m| {
-            if is_valid_label_name(m.name()) {
-                return m.to_string();
-            }
-            let text = m.to_string();
-            format!("{:?}{}", m.name(), &text[m.name().len()..])
+        .map(|matcher| {
+            let name = matcher.name();
+            let name = if is_valid_label_name(name) { name.to_owned() } else { quote(name) };
+            let op = match matcher.op() {
+                MatchOp::Equal => "=",
+                MatchOp::NotEqual => "!=",
+                MatchOp::Regex => "=~",
+                MatchOp::NotRegex => "!~",
+            };
+            format!("{name}{op}{}", quote(matcher.value()))
         })
         .collect();
     matchers.sort();
@@ -136,7 +162,9 @@ fn write_matching(f: &mut Formatter<'_>, matching: &VectorMatching) -> fmt::Resu
         MatchCardinality::OneToOne | MatchCardinality::ManyToMany => {}
     }
     match (matching.fill_left, matching.fill_right) {
-        (Some(left), Some(right)) if left.to_bits() == right.to_bits() => write!(f, " fill ({})", format_number(left)),
+        (Some(left), Some(right)) if left.to_bits() == right.to_bits() => {
+            write!(f, " fill ({})", format_number(left))
+        }
         (left, right) => {
             if let Some(left) = left {
                 write!(f, " fill_left ({})", format_number(left))?;
@@ -171,7 +199,9 @@ impl Display for Span {
 impl Display for DurationExpr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            DurationKind::Number(value, true) => f.write_str(&format_duration((value * 1000.0).round() as i64)),
+            DurationKind::Number(value, true) => {
+                f.write_str(&format_duration((value * 1000.0).round() as i64))
+            }
             DurationKind::Number(value, false) => f.write_str(&format_number(*value)),
             DurationKind::Step => f.write_str("step()"),
             DurationKind::Range => f.write_str("range()"),

@@ -25,7 +25,8 @@ impl Steps {
     pub(super) fn new(start: i64, end: i64, step: i64) -> Self {
         let step = step.max(1);
         let span = i128::from(end) - i128::from(start);
-        let count = if span < 0 { 0 } else { usize::try_from(span / i128::from(step)).unwrap_or(usize::MAX - 1) + 1 };
+        let count =
+            if span < 0 { 0 } else { usize::try_from(span / i128::from(step)).unwrap_or(usize::MAX - 1) + 1 };
         Self { start, step, count }
     }
 
@@ -84,7 +85,13 @@ pub(super) struct Column {
 impl Column {
     /// An empty column of `steps` rows.
     pub(super) fn new(labels: Labels, drop_name: bool, steps: usize) -> Self {
-        Self { labels, drop_name, kinds: vec![EMPTY; steps], floats: vec![0.0; steps], histograms: Vec::new() }
+        Self {
+            labels,
+            drop_name,
+            kinds: vec![EMPTY; steps],
+            floats: vec![0.0; steps],
+            histograms: Vec::new(),
+        }
     }
 
     /// A column with a float in every row.
@@ -165,7 +172,11 @@ impl Column {
     pub(super) fn weight(&self) -> usize {
         let floats = self.kinds.iter().filter(|kind| **kind == FLOAT).count();
         let histograms = self.kinds.iter().zip(&self.histograms).filter(|(kind, _)| **kind == HISTOGRAM);
-        floats + histograms.filter_map(|(_, histogram)| histogram.as_ref()).map(|histogram| histogram.weight()).sum::<usize>()
+        floats
+            + histograms
+                .filter_map(|(_, histogram)| histogram.as_ref())
+                .map(|histogram| histogram.weight())
+                .sum::<usize>()
     }
 
     /// Moves the rows of another column of the same series in; false if both have a row.
@@ -182,7 +193,7 @@ impl Column {
     /// The column with its only row repeated `steps` times.
     pub(super) fn broadcast(self, steps: usize) -> Self {
         let mut out = Self::new(self.labels.clone(), self.drop_name, steps);
-        if let Some(sample) = (self.len() > 0).then(|| self.get(0)).flatten() {
+        if let Some(sample) = self.kinds.first().and_then(|_| self.get(0)) {
             for at in 0..steps {
                 out.set(at, sample.to_owned());
             }

@@ -23,6 +23,9 @@ use crate::{
 /// Samples of work between two looks at the control.
 const TICK: usize = 100_000;
 
+/// How many rows, most of them empty, may be held for every sample that may be.
+const ROWS_PER_SAMPLE: usize = 4;
+
 /// The value of a node.
 #[derive(Debug)]
 pub(super) enum Value {
@@ -110,10 +113,19 @@ impl<'a> Evaluator<'a> {
         if self.held > self.config.max_samples { Err(EvalError::TooManySamples) } else { Ok(()) }
     }
 
+    /// Refuses columns that would take much more memory than the samples they may hold: rows cost memory though empty.
+    pub(super) fn check_rows(&self, columns: usize, steps: Steps) -> Evaluated<()> {
+        let most = self.config.max_samples.saturating_mul(ROWS_PER_SAMPLE);
+        if columns.saturating_mul(steps.count) > most { Err(EvalError::TooManySamples) } else { Ok(()) }
+    }
+
     /// The value of a node. Whatever was held for its operands is released.
     pub(super) fn eval<'f>(&'f mut self, expr: &'f Expr, steps: Steps) -> BoxFuture<'f, Evaluated<Value>> {
         Box::pin(async move {
             self.control.check()?;
+            if steps.count > self.config.max_samples {
+                return Err(EvalError::TooManySamples);
+            }
             let before = self.held;
             let value = self.node(expr, steps).await?;
             self.held = before;
@@ -129,7 +141,9 @@ impl<'a> Evaluator<'a> {
             ExprKind::Paren(inner) | ExprKind::Unary(false, inner) => self.eval(inner, steps).await,
             ExprKind::Unary(true, inner) => Ok(negate(self.eval(inner, steps).await?)),
             ExprKind::StepInvariant(inner) => self.invariant(inner, steps).await,
-            ExprKind::Vector(vector) => Ok(Value::Vector(selector::vector(self, vector, expr.position, steps).await?)),
+            ExprKind::Vector(vector) => {
+                Ok(Value::Vector(selector::vector(self, vector, expr.position, steps).await?))
+            }
             ExprKind::Matrix(matrix) => Ok(Value::Series(selector::matrix(self, matrix, steps)?)),
             ExprKind::Subquery(subquery) => {
                 let series = self.subquery(subquery, steps).await?;
@@ -137,7 +151,9 @@ impl<'a> Evaluator<'a> {
                 Ok(Value::Series(series))
             }
             ExprKind::Binary(node) => binary::eval(self, node, expr.position, steps).await,
-            ExprKind::Aggregate(node) => Ok(Value::Vector(aggregate::eval(self, node, expr.position, steps).await?)),
+            ExprKind::Aggregate(node) => {
+                Ok(Value::Vector(aggregate::eval(self, node, expr.position, steps).await?))
+            }
             ExprKind::Call(call) => functions::call(self, call, expr.position, steps).await,
         }
     }
@@ -166,7 +182,9 @@ impl<'a> Evaluator<'a> {
             self.stats.count(steps.time(at), once);
         }
         Ok(match value {
-            Value::Scalar(values) => Value::Scalar(vec![values.first().copied().unwrap_or(f64::NAN); steps.count]),
+            Value::Scalar(values) => {
+                Value::Scalar(vec![values.first().copied().unwrap_or(f64::NAN); steps.count])
+            }
             Value::Vector(columns) => {
                 Value::Vector(columns.into_iter().map(|column| column.broadcast(steps.count)).collect())
             }
@@ -180,7 +198,11 @@ impl<'a> Evaluator<'a> {
         let inner = subquery_steps(subquery, steps, self.config);
         let stats = std::mem::take(&mut self.stats);
         self.stats.peak = stats.peak;
-        let value = if inner.count == 0 { Value::Vector(Vec::new()) } else { self.eval(&subquery.expr, inner).await? };
+        let value = if inner.count == 0 {
+            Value::Vector(Vec::new())
+        } else {
+            self.eval(&subquery.expr, inner).await?
+        };
         self.stats = Stats { peak: self.stats.peak, ..stats };
         match value {
             Value::Vector(columns) => Ok(columns.iter().map(|column| to_series(column, inner)).collect()),

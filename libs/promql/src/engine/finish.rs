@@ -96,7 +96,9 @@ pub(super) fn range(value: Value, steps: Steps) -> Evaluated<QueryValue> {
         Value::Scalar(values) => vec![Column::dense(Labels::EMPTY, false, values)],
         Value::Vector(columns) => drop_names(columns)?,
         Value::Text(_) | Value::Series(_) => {
-            return Err(EvalError::BadData("invalid expression type for range query, must be Scalar or instant Vector".into()));
+            return Err(EvalError::BadData(
+                "invalid expression type for range query, must be Scalar or instant Vector".into(),
+            ));
         }
     };
     let mut matrix: Vec<MatrixSeries> = columns.iter().map(|column| to_matrix(column, steps)).collect();
@@ -123,9 +125,17 @@ fn raw(series: Vec<Series>) -> Evaluated<Vec<MatrixSeries>> {
         .into_iter()
         .filter(|series| !series.times.is_empty() || !series.histograms.is_empty())
         .map(|series| MatrixSeries {
-            labels: if series.drop_name { series.labels.filtered(|name| !is_metadata(name)) } else { series.labels },
+            labels: if series.drop_name {
+                series.labels.filtered(|name| !is_metadata(name))
+            } else {
+                series.labels
+            },
             floats: series.times.into_iter().zip(series.values).collect(),
-            histograms: series.histograms.into_iter().map(|(time, h)| (time, Arc::new(h.to_model()))).collect(),
+            histograms: series
+                .histograms
+                .into_iter()
+                .map(|(time, h)| (time, Arc::new(h.to_model())))
+                .collect(),
         })
         .collect();
     matrix.sort_by(|a, b| compare_by_name(&a.labels, &b.labels));

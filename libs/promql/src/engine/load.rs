@@ -158,7 +158,9 @@ impl Walk<'_> {
         }
         match &expr.kind {
             ExprKind::Vector(selector) => self.selector(selector, steps, None, around),
-            ExprKind::Matrix(matrix) => self.selector(&matrix.selector, steps, Some(matrix.range.millis()), around),
+            ExprKind::Matrix(matrix) => {
+                self.selector(&matrix.selector, steps, Some(matrix.range.millis()), around)
+            }
             ExprKind::Subquery(subquery) => {
                 let around = Surroundings { buckets: true, ..around };
                 self.visit(&subquery.expr, subquery_steps(subquery, steps, self.config), around);
@@ -166,9 +168,12 @@ impl Walk<'_> {
             ExprKind::StepInvariant(inner) => self.visit(inner, steps.single(), around),
             ExprKind::Call(call) => {
                 let mut around = Surroundings { function: call.function, ..around };
-                around.totals |= matches!(call.function, "histogram_count" | "histogram_sum" | "histogram_avg");
-                around.buckets |=
-                    matches!(call.function, "histogram_quantile" | "histogram_quantiles" | "histogram_fraction");
+                around.totals |=
+                    matches!(call.function, "histogram_count" | "histogram_sum" | "histogram_avg");
+                around.buckets |= matches!(
+                    call.function,
+                    "histogram_quantile" | "histogram_quantiles" | "histogram_fraction"
+                );
                 let mut used = call.args.len();
                 if call.function == "info" {
                     // The second argument only says which labels are wanted.
@@ -191,7 +196,13 @@ impl Walk<'_> {
         }
     }
 
-    fn selector(&mut self, selector: &VectorSelector, steps: Steps, range: Option<i64>, around: Surroundings<'_>) {
+    fn selector(
+        &mut self,
+        selector: &VectorSelector,
+        steps: Steps,
+        range: Option<i64>,
+        around: Surroundings<'_>,
+    ) {
         let lookback = self.config.lookback_delta_ms;
         let (first, mut last) = View::new(selector.at, selector.offset.millis()).span(steps);
         let widen = selector.anchored || selector.smoothed;
@@ -226,7 +237,14 @@ impl Walk<'_> {
     }
 
     /// `times` are open at the left, as windows are: the sample right at their start is outside.
-    fn need(&mut self, address: usize, matchers: Vec<Matcher>, times: (i64, i64), form: Form, hints: SelectHints) {
+    fn need(
+        &mut self,
+        address: usize,
+        matchers: Vec<Matcher>,
+        times: (i64, i64),
+        form: Form,
+        hints: SelectHints,
+    ) {
         let (first, last) = (times.0.saturating_add(1), times.1);
         let key = format!("{matchers:?} {first} {last} {form:?}");
         if let Some(known) = self.needs.iter_mut().find(|need| need.key == key) {

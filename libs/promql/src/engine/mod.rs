@@ -141,7 +141,9 @@ impl Engine {
         let is_range = step > 0;
         if is_range && !matches!(expr.value_type(), ValueType::Scalar | ValueType::Vector) {
             let found = expr.value_type().documented();
-            let message = format!("invalid expression type {found:?} for range query, must be Scalar or instant Vector");
+            let message = format!(
+                "invalid expression type {found:?} for range query, must be Scalar or instant Vector"
+            );
             return Err(EvalError::BadData(message));
         }
         let prepared = prepare(expr, Context { start, end, step })?;

@@ -2,11 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    ast::format_number,
-    error::PositionRange,
-    result::Annotations,
-};
+use crate::{ast::format_number, error::PositionRange, result::Annotations};
 
 /// What can be noted. Texts are Prometheus's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,7 +56,8 @@ impl Notes {
     }
 
     pub(super) fn mixed_schemas(&mut self, name: &str, at: PositionRange) {
-        let text = "vector contains a mix of histograms with exponential and custom buckets schemas for metric name";
+        let text =
+            "vector contains a mix of histograms with exponential and custom buckets schemas for metric name";
         self.warn(at, format!("{text} {name:?}"));
     }
 
@@ -85,7 +82,10 @@ impl Notes {
     }
 
     pub(super) fn sort_in_range(&mut self, at: PositionRange) {
-        self.warn(at, "sort is ineffective for range queries since results are always ordered by labels".into());
+        self.warn(
+            at,
+            "sort is ineffective for range queries since results are always ordered by labels".into(),
+        );
     }
 
     pub(super) fn quantile(&mut self, q: f64, at: PositionRange) {
@@ -98,7 +98,10 @@ impl Notes {
     }
 
     pub(super) fn bad_bucket(&mut self, name: &str, label: &str, at: PositionRange) {
-        let text = format!("bucket label \"le\" is missing or has a malformed value of {label:?}{}", of_metric(name));
+        let text = format!(
+            "bucket label \"le\" is missing or has a malformed value of {label:?}{}",
+            of_metric(name)
+        );
         self.warn(at, text);
     }
 
@@ -130,7 +133,13 @@ impl Notes {
     }
 
     /// Bucket counts that fell with rising bounds were repaired: between the bounds `low` and `high`, by `most` at most.
-    pub(super) fn forced_monotonic(&mut self, name: &str, at: PositionRange, time: i64, (low, high, most): (f64, f64, f64)) {
+    pub(super) fn forced_monotonic(
+        &mut self,
+        name: &str,
+        at: PositionRange,
+        time: i64,
+        (low, high, most): (f64, f64, f64),
+    ) {
         let entry = self.forced.entry((name.to_owned(), (at.line, at.column)));
         let new = Forced { times: (time, time), buckets: (low, high), most, samples: 0 };
         let forced = entry.or_insert(new);
@@ -145,7 +154,9 @@ impl Notes {
         let mut annotations = Annotations { warnings: self.plain.into_iter().collect(), infos: Vec::new() };
         for (note, (line, column)) in self.notes {
             match note {
-                Note::Warning(text) => annotations.warnings.push(format!("PromQL warning: {text} ({line}:{column})")),
+                Note::Warning(text) => {
+                    annotations.warnings.push(format!("PromQL warning: {text} ({line}:{column})"))
+                }
                 Note::Info(text) => annotations.infos.push(format!("PromQL info: {text} ({line}:{column})")),
             }
         }

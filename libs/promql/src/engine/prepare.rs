@@ -18,8 +18,21 @@ pub(super) struct Context {
 
 /// Functions whose value depends on the evaluation time even if their arguments do not.
 const TIME_DEPENDENT: [&str; 15] = [
-    "days_in_month", "day_of_month", "day_of_week", "day_of_year", "end", "hour", "minute", "month", "year",
-    "predict_linear", "range", "start", "step", "time", "timestamp",
+    "days_in_month",
+    "day_of_month",
+    "day_of_week",
+    "day_of_year",
+    "end",
+    "hour",
+    "minute",
+    "month",
+    "year",
+    "predict_linear",
+    "range",
+    "start",
+    "step",
+    "time",
+    "timestamp",
 ];
 
 /// Prepares a parsed tree for one evaluation.
@@ -49,7 +62,9 @@ impl Context {
                 subquery.step.as_mut().map_or(Ok(()), |step| self.span(step, false))?;
                 self.resolve(&mut subquery.expr)
             }
-            ExprKind::Unary(_, inner) | ExprKind::Paren(inner) | ExprKind::StepInvariant(inner) => self.resolve(inner),
+            ExprKind::Unary(_, inner) | ExprKind::Paren(inner) | ExprKind::StepInvariant(inner) => {
+                self.resolve(inner)
+            }
             ExprKind::Binary(binary) => {
                 self.resolve(&mut binary.left)?;
                 self.resolve(&mut binary.right)
@@ -129,20 +144,33 @@ impl Context {
                 if *negative { -value } else { value }
             }
             DurationKind::Paren(inner) => self.seconds(inner)?,
-            DurationKind::Max(left, right) => super::functions::go_max(self.seconds(left)?, self.seconds(right)?),
-            DurationKind::Min(left, right) => super::functions::go_min(self.seconds(left)?, self.seconds(right)?),
+            DurationKind::Max(left, right) => {
+                super::functions::go_max(self.seconds(left)?, self.seconds(right)?)
+            }
+            DurationKind::Min(left, right) => {
+                super::functions::go_min(self.seconds(left)?, self.seconds(right)?)
+            }
             DurationKind::Binary(op, left, right) => {
                 let (left, right) = (self.seconds(left)?, self.seconds(right)?);
                 match op {
                     Add => left + right,
                     Sub => left - right,
                     Mul => left * right,
-                    Div if right == 0.0 => return Err(EvalError::Execution(format!("{}: division by zero", place()))),
+                    Div if right == 0.0 => {
+                        return Err(EvalError::Execution(format!("{}: division by zero", place())));
+                    }
                     Div => left / right,
-                    Mod if right == 0.0 => return Err(EvalError::Execution(format!("{}: modulo by zero", place()))),
+                    Mod if right == 0.0 => {
+                        return Err(EvalError::Execution(format!("{}: modulo by zero", place())));
+                    }
                     Mod => left % right,
                     Pow => left.powf(right),
-                    other => return Err(EvalError::Execution(format!("{}: operator {other} in a duration", place()))),
+                    other => {
+                        return Err(EvalError::Execution(format!(
+                            "{}: operator {other} in a duration",
+                            place()
+                        )));
+                    }
                 }
             }
         })

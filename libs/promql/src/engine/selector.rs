@@ -85,6 +85,7 @@ async fn columns(
     let mut columns = Vec::with_capacity(series.len());
     for series in series.iter() {
         evaluator.tick(steps.count).await?;
+        evaluator.check_rows(columns.len() + 1, steps)?;
         let column = newest(series, steps, view, lookback, pick);
         let weight = column.weight();
         if weight == 0 {
@@ -126,30 +127,34 @@ fn newest(series: &Series, steps: Steps, view: View, lookback: i64, pick: Pick) 
     for at in 0..steps.count {
         let reference = view.reference(steps.time(at));
         floats += series.times[floats..].iter().take_while(|time| **time <= reference).count();
-        histograms += series.histograms[histograms..].iter().take_while(|(time, _)| *time <= reference).count();
+        histograms +=
+            series.histograms[histograms..].iter().take_while(|(time, _)| *time <= reference).count();
         let float = floats.checked_sub(1).map(|last| (series.times[last], series.values[last]));
         let histogram = histograms.checked_sub(1).map(|last| &series.histograms[last]);
         let oldest = reference.saturating_sub(lookback);
-        match (float, histogram) {
-            (float, Some((time, histogram))) if float.is_none_or(|(float_time, _)| float_time < *time) => {
-                if *time > oldest && !is_stale(histogram.sum) {
-                    match pick {
-                        Pick::Value => column.set_histogram(at, Arc::clone(histogram)),
-                        Pick::Timestamp => column.set_float(at, *time as f64 / 1000.0),
-                    }
-                }
+        let newer_histogram = histogram.filter(|(time, _)| float.is_none_or(|(other, _)| other < *time));
+        if let Some((time, histogram)) = newer_histogram {
+            match pick {
+                _ if *time <= oldest || is_stale(histogram.sum) => {}
+                Pick::Value => column.set_histogram(at, Arc::clone(histogram)),
+                Pick::Timestamp => column.set_float(at, *time as f64 / 1000.0),
             }
-            (Some((time, value)), _) if time > oldest && !is_stale(value) => {
-                column.set_float(at, if pick == Pick::Value { value } else { time as f64 / 1000.0 });
-            }
-            _ => {}
+        } else if let Some((time, value)) = float
+            && time > oldest
+            && !is_stale(value)
+        {
+            column.set_float(at, if pick == Pick::Value { value } else { time as f64 / 1000.0 });
         }
     }
     column
 }
 
 /// A range selector as the whole query: the raw samples of its window.
-pub(super) fn matrix(evaluator: &mut Evaluator<'_>, matrix: &MatrixSelector, steps: Steps) -> Evaluated<Vec<Series>> {
+pub(super) fn matrix(
+    evaluator: &mut Evaluator<'_>,
+    matrix: &MatrixSelector,
+    steps: Steps,
+) -> Evaluated<Vec<Series>> {
     let selector = &matrix.selector;
     let end = View::new(selector.at, selector.offset.millis()).reference(steps.start);
     let start = end.saturating_sub(matrix.range.millis());
@@ -168,18 +173,26 @@ pub(super) fn matrix(evaluator: &mut Evaluator<'_>, matrix: &MatrixSelector, ste
             labels: series.labels.clone(),
             drop_name: false,
             times: series.times.iter().copied().filter(|time| within(*time)).collect(),
-            values: series.times.iter().zip(&series.values).filter(|(time, _)| within(**time)).map(|(_, v)| *v).collect(),
+            values: series
+                .times
+                .iter()
+                .zip(&series.values)
+                .filter(|(time, _)| within(**time))
+                .map(|(_, v)| *v)
+                .collect(),
             histograms: series.histograms.iter().filter(|(time, _)| within(*time)).cloned().collect(),
         };
         if selector.anchored || selector.smoothed {
             if !found.histograms.is_empty() {
                 let word = if selector.anchored { "anchored" } else { "smoothed" };
-                return Err(EvalError::Execution(format!("{word} modifier is not supported with histograms")));
+                return Err(EvalError::Execution(format!(
+                    "{word} modifier is not supported with histograms"
+                )));
             }
             extended::extend(&mut found, start, end, selector.smoothed);
         }
-        let weight =
-            found.values.len() + found.histograms.iter().map(|(_, histogram)| histogram.weight()).sum::<usize>();
+        let weight = found.values.len()
+            + found.histograms.iter().map(|(_, histogram)| histogram.weight()).sum::<usize>();
         if weight > 0 {
             evaluator.stats.count(steps.start, weight);
             evaluator.hold(weight)?;

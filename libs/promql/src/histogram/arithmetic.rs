@@ -125,8 +125,11 @@ impl FloatHistogram {
         }
         let coarse = self.schema.min(other.schema);
         for negative in [false, true] {
-            let (mine, theirs) =
-                if negative { (&mut self.negative, &other.negative) } else { (&mut self.positive, &other.positive) };
+            let (mine, theirs) = if negative {
+                (&mut self.negative, &other.negative)
+            } else {
+                (&mut self.positive, &other.positive)
+            };
             if coarse < self.schema {
                 *mine = reduce(mine, self.schema, coarse);
             }
@@ -140,7 +143,11 @@ impl FloatHistogram {
     }
 
     /// Adds another histogram, keeping what rounding lost in `compensation` (which has the same buckets).
-    pub(crate) fn kahan_add(&mut self, other: &Self, compensation: &mut Option<Box<Self>>) -> Result<Merged, Incompatible> {
+    pub(crate) fn kahan_add(
+        &mut self,
+        other: &Self,
+        compensation: &mut Option<Box<Self>>,
+    ) -> Result<Merged, Incompatible> {
         if self.uses_custom_buckets() != other.uses_custom_buckets() {
             return Err(Incompatible);
         }
@@ -278,7 +285,9 @@ impl FloatHistogram {
     fn clear_inside_zero(&mut self) {
         let (schema, edge) = (self.schema, self.zero_threshold);
         for sparse in [&mut self.positive, &mut self.negative] {
-            sparse.retain(|(index, count)| bound(index.saturating_sub(1), schema, &[]) >= edge && *count != 0.0);
+            sparse.retain(|(index, count)| {
+                bound(index.saturating_sub(1), schema, &[]) >= edge && *count != 0.0
+            });
         }
     }
 }
@@ -302,8 +311,15 @@ fn kahan_reduce(sums: &Sparse, lost: &Sparse, from: i32, to: i32) -> (Sparse, Sp
     (out, out_lost)
 }
 
-fn kahan_merge(sums: &Sparse, lost: &Sparse, add: &[(i32, f64)], add_lost: Option<&[(i32, f64)]>) -> (Sparse, Sparse) {
-    let comp_of = |list: &Sparse, index: i32| list.binary_search_by_key(&index, |(i, _)| *i).map_or(0.0, |at| list[at].1);
+fn kahan_merge(
+    sums: &Sparse,
+    lost: &Sparse,
+    add: &[(i32, f64)],
+    add_lost: Option<&[(i32, f64)]>,
+) -> (Sparse, Sparse) {
+    let comp_of = |list: &Sparse, index: i32| {
+        list.binary_search_by_key(&index, |(i, _)| *i).map_or(0.0, |at| list[at].1)
+    };
     let mut out_lost: Sparse = Vec::with_capacity(sums.len() + add.len());
     let mut added = 0;
     let out = merge(sums, add, |at, count| {

@@ -40,7 +40,11 @@ pub(crate) fn bound(index: i32, schema: i32, custom: &[f64]) -> f64 {
     }
     // The mantissa lies in (0.5, 1), as Prometheus's table has it, so that the largest bounds do not overflow early.
     let mantissa = (part as f64 / steps as f64 - 1.0).exp2();
-    if exponent >= 1023 { mantissa * power_of_two(exponent - 1) * 4.0 } else { mantissa * power_of_two(exponent + 1) }
+    if exponent >= 1023 {
+        mantissa * power_of_two(exponent - 1) * 4.0
+    } else {
+        mantissa * power_of_two(exponent + 1)
+    }
 }
 
 fn power_of_two(exponent: i64) -> f64 {

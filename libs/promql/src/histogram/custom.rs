@@ -27,12 +27,19 @@ fn shared_bounds(left: &[f64], right: &[f64]) -> Vec<f64> {
 
 /// The index of the bucket of `shared` that contains the bucket `index` of `bounds`.
 fn target(index: i32, bounds: &[f64], shared: &[f64]) -> usize {
-    let Some(upper) = usize::try_from(index).ok().and_then(|index| bounds.get(index)) else { return shared.len() };
+    let Some(upper) = usize::try_from(index).ok().and_then(|index| bounds.get(index)) else {
+        return shared.len();
+    };
     shared.partition_point(|bound| bound < upper)
 }
 
 /// Adds (or with a negative sign subtracts) `other` into `sum`, intersecting the bounds; `lost` takes the compensation.
-pub(super) fn combine(sum: &mut FloatHistogram, lost: Option<&mut FloatHistogram>, other: &FloatHistogram, sign: f64) {
+pub(super) fn combine(
+    sum: &mut FloatHistogram,
+    lost: Option<&mut FloatHistogram>,
+    other: &FloatHistogram,
+    sign: f64,
+) {
     let shared = shared_bounds(&sum.custom, &other.custom);
     let mut counts = vec![(0.0, 0.0); shared.len() + 1];
     for (index, count) in &sum.positive {
@@ -49,7 +56,8 @@ pub(super) fn combine(sum: &mut FloatHistogram, lost: Option<&mut FloatHistogram
         let (total, comp) = &mut counts[target(*index, &other.custom, &shared)];
         kahan(sign * count, total, comp);
     }
-    let kept: Vec<_> = counts.iter().enumerate().filter(|(_, (total, comp))| *total != 0.0 || *comp != 0.0).collect();
+    let kept: Vec<_> =
+        counts.iter().enumerate().filter(|(_, (total, comp))| *total != 0.0 || *comp != 0.0).collect();
     sum.positive = kept.iter().map(|(index, (total, _))| (*index as i32, *total)).collect();
     let bounds: Arc<[f64]> = shared.into();
     sum.custom = Arc::clone(&bounds);

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use narthex_model::{BucketSpan, Counts, CounterResetHint, Histogram};
+use narthex_model::{BucketSpan, CounterResetHint, Counts, Histogram};
 
 use super::buckets::bound;
 use crate::ast::format_number;
@@ -67,9 +67,12 @@ impl FloatHistogram {
                 to_sparse(spans_p, positive, |count| count as f64),
                 to_sparse(spans_n, negative, |count| count as f64),
             ),
-            Counts::Float { zero, total, positive, negative } => {
-                (*zero, *total, to_sparse(spans_p, positive, |count| count), to_sparse(spans_n, negative, |count| count))
-            }
+            Counts::Float { zero, total, positive, negative } => (
+                *zero,
+                *total,
+                to_sparse(spans_p, positive, |count| count),
+                to_sparse(spans_n, negative, |count| count),
+            ),
         };
         Self {
             schema: i32::from(histogram.schema),
@@ -184,13 +187,25 @@ impl fmt::Display for FloatHistogram {
         }
         if self.zero_count != 0.0 {
             let edge = self.zero_threshold;
-            write!(f, ", [{},{}]:{}", format_number(-edge), format_number(edge), format_number(self.zero_count))?;
+            write!(
+                f,
+                ", [{},{}]:{}",
+                format_number(-edge),
+                format_number(edge),
+                format_number(self.zero_count)
+            )?;
         }
         for (index, count) in self.positive.iter().filter(|(_, count)| *count != 0.0) {
             let (lower, upper) =
                 (bound(index - 1, self.schema, &self.custom), bound(*index, self.schema, &self.custom));
             let (open, close) = (if lower < 0.0 { '[' } else { '(' }, if upper > 0.0 { ']' } else { ')' });
-            write!(f, ", {open}{},{}{close}:{}", format_number(lower), format_number(upper), format_number(*count))?;
+            write!(
+                f,
+                ", {open}{},{}{close}:{}",
+                format_number(lower),
+                format_number(upper),
+                format_number(*count)
+            )?;
         }
         f.write_str("}")
     }

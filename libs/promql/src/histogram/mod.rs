@@ -15,7 +15,6 @@ mod reset;
 mod trim;
 mod view;
 
-
 pub(crate) use arithmetic::{Incompatible, Merged, kahan};
 pub(crate) use classic::{ClassicBucket, classic_fraction, classic_quantile};
 pub(crate) use float::FloatHistogram;

@@ -6,11 +6,11 @@ use super::{buckets::Bucket, float::FloatHistogram};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum QuantileNote {
     /// NaN observations decide: the result is NaN.
-    NanResult,
+    Undefined,
     /// NaN observations push the result up.
-    NanSkew,
+    Skewed,
     /// NaN observations are in no fraction.
-    NanFraction,
+    Excluded,
 }
 
 /// The `q`-quantile.
@@ -55,11 +55,11 @@ pub(crate) fn native_quantile(q: f64, histogram: &FloatHistogram) -> (f64, Optio
     }
     count = count.min(histogram.count);
     if count < rank {
-        return if nan_sum { (f64::NAN, Some(QuantileNote::NanResult)) } else { (bucket.upper, None) };
+        return if nan_sum { (f64::NAN, Some(QuantileNote::Undefined)) } else { (bucket.upper, None) };
     }
     rank = if forward { rank - (count - bucket.count) } else { count - rank };
     let all: f64 = count + rest.map(|bucket| bucket.count).sum::<f64>();
-    let note = (nan_sum && all < histogram.count).then_some(QuantileNote::NanSkew);
+    let note = (nan_sum && all < histogram.count).then_some(QuantileNote::Skewed);
     let fraction = rank / bucket.count;
     if histogram.uses_custom_buckets() || (bucket.lower <= 0.0 && bucket.upper >= 0.0) {
         return (bucket.lower + (bucket.upper - bucket.lower) * fraction, note);
@@ -81,7 +81,11 @@ fn one_sided_zero(histogram: &FloatHistogram, bucket: &mut Bucket) {
 }
 
 /// The fraction of observations between `lower` and `upper`.
-pub(crate) fn native_fraction(lower: f64, upper: f64, histogram: &FloatHistogram) -> (f64, Option<QuantileNote>) {
+pub(crate) fn native_fraction(
+    lower: f64,
+    upper: f64,
+    histogram: &FloatHistogram,
+) -> (f64, Option<QuantileNote>) {
     if histogram.count == 0.0 || lower.is_nan() || upper.is_nan() {
         return (f64::NAN, None);
     }
@@ -122,7 +126,7 @@ pub(crate) fn native_fraction(lower: f64, upper: f64, histogram: &FloatHistogram
     let mut note = None;
     if histogram.sum.is_nan() {
         count += rest.map(|bucket| bucket.count).sum::<f64>();
-        note = (count < histogram.count).then_some(QuantileNote::NanFraction);
+        note = (count < histogram.count).then_some(QuantileNote::Excluded);
     } else {
         count = histogram.count;
     }

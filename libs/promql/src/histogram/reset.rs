@@ -25,7 +25,10 @@ impl FloatHistogram {
                 return true;
             }
             if self.custom != previous.custom {
-                return custom::detect_reset((&self.positive, &self.custom), (&previous.positive, &previous.custom));
+                return custom::detect_reset(
+                    (&self.positive, &self.custom),
+                    (&previous.positive, &previous.custom),
+                );
             }
         }
         if self.schema > previous.schema || self.zero_threshold < previous.zero_threshold {
@@ -38,7 +41,8 @@ impl FloatHistogram {
         }
         let shrunk = |now: &Sparse, before: &Sparse| {
             let before = self.at_my_schema(before, previous.schema);
-            let count_of = |index: i32| now.binary_search_by_key(&index, |(i, _)| *i).map_or(0.0, |at| now[at].1);
+            let count_of =
+                |index: i32| now.binary_search_by_key(&index, |(i, _)| *i).map_or(0.0, |at| now[at].1);
             before.iter().any(|(index, count)| {
                 let present = now.binary_search_by_key(index, |(i, _)| *i).is_ok();
                 if present { count_of(*index) < *count } else { *count != 0.0 }

@@ -20,7 +20,8 @@ impl FloatHistogram {
                     if entry.1 == 0.0 {
                         return *entry;
                     }
-                    let bucket = if positive { self.positive_bucket(*entry) } else { self.negative_bucket(*entry) };
+                    let bucket =
+                        if positive { self.positive_bucket(*entry) } else { self.negative_bucket(*entry) };
                     let (kept, midpoint) = cut_bucket(&bucket, edge, upper_trim, positive, linear);
                     count += kept;
                     sum += midpoint * kept;
@@ -49,7 +50,8 @@ impl FloatHistogram {
 /// How much of a bucket is kept, and the value that stands for it.
 fn cut_bucket(bucket: &Bucket, edge: f64, upper_trim: bool, positive: bool, linear: bool) -> (f64, f64) {
     let Bucket { lower, upper, count } = *bucket;
-    let (whole, nothing) = if upper_trim { (upper <= edge, lower >= edge) } else { (lower >= edge, upper <= edge) };
+    let (whole, nothing) =
+        if upper_trim { (upper <= edge, lower >= edge) } else { (lower >= edge, upper <= edge) };
     if whole {
         return (count, midpoint(lower, upper, positive, linear));
     }
@@ -88,8 +90,10 @@ fn cut_infinite(bucket: &Bucket, edge: f64, upper_trim: bool) -> (f64, f64) {
 fn cut_zero(zero: Bucket, edge: f64, has_negative: bool, has_positive: bool, upper_trim: bool) -> (f64, f64) {
     let lower = if has_positive && !has_negative { 0.0 } else { zero.lower };
     let upper = if has_negative && !has_positive { 0.0 } else { zero.upper };
-    let (all, none) = if upper_trim { (edge >= upper, edge <= lower) } else { (edge <= lower, edge >= upper) };
-    if none && !(upper_trim && all && !none) {
+    let (all, none) =
+        if upper_trim { (edge >= upper, edge <= lower) } else { (edge <= lower, edge >= upper) };
+    // Of a zero bucket without width, both are true at its edge.
+    if none && (upper_trim || !all) {
         return (0.0, 0.0);
     }
     if all {

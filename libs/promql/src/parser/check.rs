@@ -4,7 +4,10 @@ use narthex_model::{METRIC_NAME, Matcher};
 
 use super::functions::{self, Signature};
 use crate::{
-    ast::{Aggregate, AggregateOp, Binary, Call, Expr, ExprKind, MatchCardinality, ValueType, VectorMatching, VectorSelector},
+    ast::{
+        Aggregate, AggregateOp, Binary, Call, Expr, ExprKind, MatchCardinality, ValueType, VectorMatching,
+        VectorSelector,
+    },
     error::{ParseError, PositionRange},
 };
 
@@ -24,9 +27,10 @@ pub(super) fn check(expr: &Expr) -> Checked {
             check(&subquery.expr)?;
             match subquery.expr.value_type() {
                 ValueType::Vector => Ok(()),
-                found => {
-                    complain(expr.position, format!("subquery is only allowed on instant vector, got {found} instead"))
-                }
+                found => complain(
+                    expr.position,
+                    format!("subquery is only allowed on instant vector, got {found} instead"),
+                ),
             }
         }
         ExprKind::Paren(inner) | ExprKind::StepInvariant(inner) => check(inner),
@@ -75,7 +79,10 @@ fn expect_type(expr: &Expr, wanted: ValueType, context: &str) -> Checked {
     if found == wanted {
         return Ok(());
     }
-    complain(expr.position, format!("expected type {} in {context}, got {}", wanted.documented(), found.documented()))
+    complain(
+        expr.position,
+        format!("expected type {} in {context}, got {}", wanted.documented(), found.documented()),
+    )
 }
 
 fn check_aggregate(aggregate: &Aggregate) -> Checked {
@@ -97,12 +104,16 @@ fn check_binary(binary: &Binary, position: PositionRange) -> Checked {
     if op.is_comparison() && !return_bool && types == [ValueType::Scalar; 2] {
         return complain(position, "comparisons between scalars must use BOOL modifier");
     }
-    if let Some(label) = matching.labels.iter().find(|label| matching.on && matching.include.contains(label)) {
+    if let Some(label) = matching.labels.iter().find(|label| matching.on && matching.include.contains(label))
+    {
         return complain(position, format!("label {label:?} must not occur in ON and GROUP clause at once"));
     }
     for side in [left, right] {
         if !matches!(side.value_type(), ValueType::Scalar | ValueType::Vector) {
-            return complain(side.position, "binary expression must contain only scalar and instant vector types");
+            return complain(
+                side.position,
+                "binary expression must contain only scalar and instant vector types",
+            );
         }
     }
     let fills = matching.fill_left.is_some() || matching.fill_right.is_some();
@@ -114,7 +125,10 @@ fn check_binary(binary: &Binary, position: PositionRange) -> Checked {
             return complain(position, "filling in missing series only allowed between instant vectors");
         }
         if op.is_set() {
-            return complain(position, format!("set operator {:?} not allowed in binary scalar expression", op.as_str()));
+            return complain(
+                position,
+                format!("set operator {:?} not allowed in binary scalar expression", op.as_str()),
+            );
         }
     } else if op.is_set() {
         if matches!(matching.cardinality, MatchCardinality::OneToMany | MatchCardinality::ManyToOne) {
@@ -144,7 +158,8 @@ fn check_call(call: &Call, position: PositionRange) -> Checked {
         let found = arg.value_type();
         if found != wanted {
             let (wanted, found) = (wanted.documented(), found.documented());
-            let message = format!("expected type {wanted} in call to function {:?}, got {found}", call.function);
+            let message =
+                format!("expected type {wanted} in call to function {:?}, got {found}", call.function);
             return complain(arg.position, message);
         }
     }
@@ -161,11 +176,17 @@ fn check_count(call: &Call, signature: &Signature, position: PositionRange) -> C
     }
     let least = need - 1;
     if have < least {
-        return complain(position, format!("expected at least {least} argument(s) in call to {name:?}, got {have}"));
+        return complain(
+            position,
+            format!("expected at least {least} argument(s) in call to {name:?}, got {have}"),
+        );
     }
     let most = least + usize::try_from(signature.variadic).unwrap_or(usize::MAX - least);
     if have > most {
-        return complain(position, format!("expected at most {most} argument(s) in call to {name:?}, got {have}"));
+        return complain(
+            position,
+            format!("expected at most {most} argument(s) in call to {name:?}, got {have}"),
+        );
     }
     Ok(())
 }

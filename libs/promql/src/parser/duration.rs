@@ -45,7 +45,10 @@ pub(super) fn offset(tokens: &mut Tokens<'_>) -> Result<Span, ParseError> {
 /// Whether the current token can begin a duration expression.
 pub(super) fn starts(tokens: &Tokens<'_>) -> bool {
     let call = ["step", "range", "max_of", "min_of"].iter().any(|word| tokens.is_word(word));
-    call || matches!(tokens.peek().kind, TokenKind::Number | TokenKind::Duration | TokenKind::Op("+" | "-" | "("))
+    call || matches!(
+        tokens.peek().kind,
+        TokenKind::Number | TokenKind::Duration | TokenKind::Op("+" | "-" | "(")
+    )
 }
 
 fn span(expr: DurationExpr) -> Span {
@@ -62,7 +65,9 @@ fn complain(position: PositionRange, message: &str) -> ParseError {
 fn sign(negative: bool, operand: DurationExpr, start: PositionRange) -> DurationExpr {
     let position = start.until(operand.position.end);
     let kind = match operand.kind {
-        DurationKind::Number(value, units) => DurationKind::Number(if negative { -value } else { value }, units),
+        DurationKind::Number(value, units) => {
+            DurationKind::Number(if negative { -value } else { value }, units)
+        }
         _ if !negative => return operand,
         _ => DurationKind::Unary(true, Box::new(operand)),
     };
@@ -114,7 +119,11 @@ fn primary(tokens: &mut Tokens<'_>) -> Result<DurationExpr, ParseError> {
             DurationKind::Paren(Box::new(inner))
         }
         TokenKind::Ident if starts(tokens) => function(tokens)?,
-        _ => return Err(tokens.unexpected("subquery or range selector", "number, duration, step(), or range()")),
+        _ => {
+            return Err(
+                tokens.unexpected("subquery or range selector", "number, duration, step(), or range()")
+            );
+        }
     };
     Ok(DurationExpr { kind, position: start.until(tokens.last_end()) })
 }
@@ -136,7 +145,8 @@ pub(super) fn number_or_duration(tokens: &mut Tokens<'_>) -> Result<(f64, bool),
         let millis = parse_duration(text).map_err(|error| complain(position, &error.to_string()))?;
         return Ok((millis as f64 / 1000.0, true));
     }
-    let value = literal::number(text).ok_or_else(|| complain(position, &format!("error parsing number: {text:?}")))?;
+    let value = literal::number(text)
+        .ok_or_else(|| complain(position, &format!("error parsing number: {text:?}")))?;
     Ok((value, false))
 }
 

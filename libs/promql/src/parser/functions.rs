@@ -12,7 +12,12 @@ pub(super) struct Signature {
     pub(super) returns: ValueType,
 }
 
-const fn function(name: &'static str, args: &'static [ValueType], variadic: i32, returns: ValueType) -> Signature {
+const fn function(
+    name: &'static str,
+    args: &'static [ValueType],
+    variadic: i32,
+    returns: ValueType,
+) -> Signature {
     Signature { name, args, variadic, returns }
 }
 

@@ -1,15 +1,10 @@
 //! The grammar of expressions: precedence climbing over operators, then primaries with their postfix modifiers.
 
-use super::{
-    duration, functions,
-    lexer::TokenKind,
-    selector,
-    tokens::Tokens,
-};
+use super::{duration, functions, lexer::TokenKind, selector, tokens::Tokens};
 use crate::{
     ast::{
-        Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Expr, ExprKind, MatchCardinality, MatrixSelector, Span, Subquery,
-        ValueType, VectorMatching,
+        Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Expr, ExprKind, MatchCardinality, MatrixSelector,
+        Span, Subquery, ValueType, VectorMatching,
     },
     error::{ParseError, PositionRange},
 };
@@ -26,7 +21,8 @@ pub(super) fn expression(tokens: &mut Tokens<'_>) -> Result<Expr, ParseError> {
 pub(super) fn settle(mut expr: Expr) -> Expr {
     match &mut expr.kind {
         ExprKind::Binary(binary) => {
-            let vectors = [&binary.left, &binary.right].iter().all(|side| side.value_type() == ValueType::Vector);
+            let vectors =
+                [&binary.left, &binary.right].iter().all(|side| side.value_type() == ValueType::Vector);
             if !vectors {
                 binary.matching = None;
             } else if let Some(matching) = &mut binary.matching
@@ -38,7 +34,9 @@ pub(super) fn settle(mut expr: Expr) -> Expr {
             settle_in_place(&mut binary.right);
         }
         ExprKind::Subquery(subquery) => settle_in_place(&mut subquery.expr),
-        ExprKind::Unary(_, inner) | ExprKind::Paren(inner) | ExprKind::StepInvariant(inner) => settle_in_place(inner),
+        ExprKind::Unary(_, inner) | ExprKind::Paren(inner) | ExprKind::StepInvariant(inner) => {
+            settle_in_place(inner)
+        }
         ExprKind::Aggregate(aggregate) => {
             settle_in_place(&mut aggregate.expr);
             aggregate.param.iter_mut().for_each(settle_in_place);
@@ -91,7 +89,9 @@ fn unary(tokens: &mut Tokens<'_>) -> Result<Expr, ParseError> {
     let operand = binary(tokens, UNARY)?;
     let position = start.until(operand.position.end);
     let kind = match operand.kind {
-        ExprKind::Number { value, duration } => ExprKind::Number { value: if negative { -value } else { value }, duration },
+        ExprKind::Number { value, duration } => {
+            ExprKind::Number { value: if negative { -value } else { value }, duration }
+        }
         _ => ExprKind::Unary(negative, Box::new(operand)),
     };
     Ok(Expr { kind, position })
@@ -122,12 +122,13 @@ fn modifiers(tokens: &mut Tokens<'_>) -> Result<(bool, VectorMatching), ParseErr
 fn fill(tokens: &mut Tokens<'_>, matching: &mut VectorMatching) -> Result<(), ParseError> {
     // Without parentheses these words are metric names.
     while tokens.next_is_op("(") {
-        let (left, right) = match (tokens.is_word("fill"), tokens.is_word("fill_left"), tokens.is_word("fill_right")) {
-            (true, ..) if matching.fill_left.is_none() && matching.fill_right.is_none() => (true, true),
-            (_, true, _) if matching.fill_left.is_none() => (true, false),
-            (.., true) if matching.fill_right.is_none() => (false, true),
-            _ => return Ok(()),
-        };
+        let (left, right) =
+            match (tokens.is_word("fill"), tokens.is_word("fill_left"), tokens.is_word("fill_right")) {
+                (true, ..) if matching.fill_left.is_none() && matching.fill_right.is_none() => (true, true),
+                (_, true, _) if matching.fill_left.is_none() => (true, false),
+                (.., true) if matching.fill_right.is_none() => (false, true),
+                _ => return Ok(()),
+            };
         tokens.take();
         tokens.take();
         let negative = tokens.is_op("-");
@@ -232,7 +233,9 @@ fn extend(tokens: &mut Tokens<'_>, expr: &mut Expr) -> Result<(), ParseError> {
     let selector = match &mut expr.kind {
         ExprKind::Vector(selector) => selector,
         ExprKind::Matrix(matrix) => &mut matrix.selector,
-        ExprKind::Subquery(_) => return complain(position, format!("{word} modifier is not supported for subqueries")),
+        ExprKind::Subquery(_) => {
+            return complain(position, format!("{word} modifier is not supported for subqueries"));
+        }
         _ => return complain(position, format!("{word} modifier not implemented")),
     };
     *(if anchored { &mut selector.anchored } else { &mut selector.smoothed }) = true;
@@ -259,7 +262,10 @@ fn bracket(tokens: &mut Tokens<'_>, expr: Expr) -> Result<Expr, ParseError> {
         };
         tokens.expect_op("]", "subquery selector", "\"]\"")?;
         let subquery = Subquery { expr, range, step, offset: Span::ZERO, at: None };
-        return Ok(Expr { kind: ExprKind::Subquery(Box::new(subquery)), position: start.until(tokens.last_end()) });
+        return Ok(Expr {
+            kind: ExprKind::Subquery(Box::new(subquery)),
+            position: start.until(tokens.last_end()),
+        });
     }
     tokens.expect_op("]", "subquery or range", "\":\" or \"]\"")?;
     let position = start.until(tokens.last_end());
@@ -272,7 +278,10 @@ fn bracket(tokens: &mut Tokens<'_>, expr: Expr) -> Result<Expr, ParseError> {
     if selector.at.is_some() {
         return complain(open, "no @ modifiers allowed before range");
     }
-    Ok(Expr { kind: ExprKind::Matrix(MatrixSelector { selector, selector_position: start, range }), position })
+    Ok(Expr {
+        kind: ExprKind::Matrix(MatrixSelector { selector, selector_position: start, range }),
+        position,
+    })
 }
 
 fn primary(tokens: &mut Tokens<'_>) -> Result<Expr, ParseError> {
@@ -323,8 +332,10 @@ fn aggregate(tokens: &mut Tokens<'_>) -> Result<ExprKind, ParseError> {
         return complain(start, "no arguments for aggregate expression provided");
     }
     if args.len() != desired {
-        let message =
-            format!("wrong number of arguments for aggregate expression provided, expected {desired}, got {}", args.len());
+        let message = format!(
+            "wrong number of arguments for aggregate expression provided, expected {desired}, got {}",
+            args.len()
+        );
         return complain(start, message);
     }
     let expr = args.remove(desired - 1);
@@ -343,11 +354,15 @@ fn group_clause(tokens: &mut Tokens<'_>) -> Result<Option<(bool, Vec<String>)>, 
 fn call(tokens: &mut Tokens<'_>) -> Result<ExprKind, ParseError> {
     let token = tokens.take();
     let name = tokens.token_text(&token);
-    let keyword = ["start", "end", "step", "range", "max_of", "min_of"].iter().find(|word| name.eq_ignore_ascii_case(word));
+    let keyword = ["start", "end", "step", "range", "max_of", "min_of"]
+        .iter()
+        .find(|word| name.eq_ignore_ascii_case(word));
     let signature = functions::lookup(keyword.copied().unwrap_or(name));
     let args = arguments(tokens)?;
     match signature {
-        Some(signature) => Ok(ExprKind::Call(Call { function: signature.name, returns: signature.returns, args })),
+        Some(signature) => {
+            Ok(ExprKind::Call(Call { function: signature.name, returns: signature.returns, args }))
+        }
         None => complain(token.position, format!("unknown function with name {name:?}")),
     }
 }

@@ -35,13 +35,21 @@ pub(super) struct Token {
 }
 
 /// Longest operators first.
-const OPERATORS: [&str; 18] = [
-    "==", "!=", "=~", "!~", ">=", "<=", "</", ">/", "+", "-", "*", "/", "%", "^", "<", ">", ",", "@",
-];
+const OPERATORS: [&str; 18] =
+    ["==", "!=", "=~", "!~", ">=", "<=", "</", ">/", "+", "-", "*", "/", "%", "^", "<", ">", ",", "@"];
 
 /// Cuts `text` into tokens, the last of which is `Eof` or `Error`.
 pub(super) fn tokenize(text: &str) -> Vec<Token> {
-    let mut lexer = Lexer { text, at: 0, line: 1, line_start: 0, parens: 0, in_brace: false, in_bracket: false, tokens: Vec::new() };
+    let mut lexer = Lexer {
+        text,
+        at: 0,
+        line: 1,
+        line_start: 0,
+        parens: 0,
+        in_brace: false,
+        in_bracket: false,
+        tokens: Vec::new(),
+    };
     while lexer.next() {}
     lexer.tokens
 }
@@ -187,7 +195,11 @@ impl Lexer<'_> {
 
     fn word(&mut self, colons: bool) -> bool {
         let colons = colons && !self.in_bracket;
-        let length = self.rest().bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_' || (colons && *b == b':')).count();
+        let length = self
+            .rest()
+            .bytes()
+            .take_while(|b| b.is_ascii_alphanumeric() || *b == b'_' || (colons && *b == b':'))
+            .count();
         let word = &self.rest()[..length];
         let kind = if word.contains(':') {
             TokenKind::MetricIdent
@@ -231,7 +243,8 @@ impl Lexer<'_> {
         let length = number_length(self.rest());
         let next = self.byte(self.at + length);
         if next.is_ascii_alphanumeric() || next == b'_' {
-            let bad = length + self.rest()[length..].bytes().take_while(|b| b.is_ascii_alphanumeric()).count().min(1);
+            let bad = length
+                + self.rest()[length..].bytes().take_while(|b| b.is_ascii_alphanumeric()).count().min(1);
             let text = self.rest()[..bad].to_owned();
             return self.fail(format!("bad number or duration syntax: {text:?}"));
         }
@@ -273,7 +286,9 @@ fn duration_length(text: &str) -> Option<usize> {
 
 fn number_length(text: &str) -> usize {
     let bytes = text.as_bytes();
-    let run = |from: usize, accept: fn(&u8) -> bool| bytes[from.min(bytes.len())..].iter().take_while(|b| accept(b)).count();
+    let run = |from: usize, accept: fn(&u8) -> bool| {
+        bytes[from.min(bytes.len())..].iter().take_while(|b| accept(b)).count()
+    };
     let digit = |b: &u8| b.is_ascii_digit() || *b == b'_';
     if bytes.len() > 2 && bytes[0] == b'0' && bytes[1] | 0x20 == b'x' {
         return 2 + run(2, |b| b.is_ascii_hexdigit() || *b == b'_');

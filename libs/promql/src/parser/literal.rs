@@ -78,7 +78,9 @@ mod tests {
 
     #[test]
     fn numbers_read_as_in_go() {
-        for (text, value) in [("1", 1.0), ("1_000", 1000.0), ("0x1F", 31.0), ("010", 8.0), ("089", 89.0), (".5e1", 5.0)] {
+        for (text, value) in
+            [("1", 1.0), ("1_000", 1000.0), ("0x1F", 31.0), ("010", 8.0), ("089", 89.0), (".5e1", 5.0)]
+        {
             assert_eq!(number(text), Some(value), "{text}");
         }
         assert!(number("NaN").is_some_and(f64::is_nan));

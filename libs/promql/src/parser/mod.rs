@@ -36,7 +36,10 @@ pub(crate) const MAX_OPERATORS: usize = 1000;
 pub fn parse(text: &str) -> Result<Expr, ParseError> {
     let mut tokens = Tokens::new(text);
     if tokens.at_end() {
-        return Err(ParseError { position: PositionRange::default(), message: "no expression found in input".into() });
+        return Err(ParseError {
+            position: PositionRange::default(),
+            message: "no expression found in input".into(),
+        });
     }
     let expr = grammar::expression(&mut tokens)?;
     tokens.expect_end()?;
@@ -52,7 +55,10 @@ pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
     tokens.expect_end()?;
     check::name_set_once(&selector, position)?;
     if selector.matchers.iter().all(Matcher::matches_empty) {
-        return Err(ParseError { position, message: "match[] must contain at least one non-empty matcher".into() });
+        return Err(ParseError {
+            position,
+            message: "match[] must contain at least one non-empty matcher".into(),
+        });
     }
     Ok(selector.matchers)
 }

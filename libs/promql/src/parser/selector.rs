@@ -32,7 +32,8 @@ pub(super) fn vector(tokens: &mut Tokens<'_>) -> Result<(VectorSelector, Positio
     }
     let mut matchers = if tokens.is_op("{") { matchers(tokens)? } else { Vec::new() };
     matchers.extend(name.as_deref().map(|name| Matcher::equal(METRIC_NAME, name)));
-    let selector = VectorSelector { name, matchers, offset: Span::ZERO, at: None, anchored: false, smoothed: false };
+    let selector =
+        VectorSelector { name, matchers, offset: Span::ZERO, at: None, anchored: false, smoothed: false };
     Ok((selector, start.until(tokens.last_end())))
 }
 

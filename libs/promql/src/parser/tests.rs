@@ -5,12 +5,30 @@ use super::*;
 #[test]
 fn canonical_text_parses_to_itself() {
     for text in [
-        "1", "-Inf", "5m", "up", r#"up{job="x",zone!~"a|b"}"#, r#"{"a.b",__name__!=""}"#,
-        "rate(up[5m] offset -1m)", "up @ 1.500 offset 5m", "max_over_time(rate(up[1m])[10m:1m] @ end() offset 1h)",
-        "sum by (job, \"a b\") (up)", "topk without () (3, up)", "-up ^ 2", "a + b * c ^ d ^ e - f",
-        "a / on (x) group_left (y) b", "a == bool ignoring (z) fill_left (0) b", "a or b and c unless d",
-        "up[5m] smoothed", "up[step() + 1m * 2] offset (-range() / 2)", r#"label_replace(up, "a", "$1", "b", "(.*)")"#,
-        "sum(sum)", "a atan2 b", "a </ 5", "offset offset 5m", "fill + fill_left",
+        "1",
+        "-Inf",
+        "5m",
+        "up",
+        r#"up{job="x",zone!~"a|b"}"#,
+        r#"{"a.b",__name__!=""}"#,
+        "rate(up[5m] offset -1m)",
+        "up @ 1.500 offset 5m",
+        "max_over_time(rate(up[1m])[10m:1m] @ end() offset 1h)",
+        "sum by (job, \"a b\") (up)",
+        "topk without () (3, up)",
+        "-up ^ 2",
+        "a + b * c ^ d ^ e - f",
+        "a / on (x) group_left (y) b",
+        "a == bool ignoring (z) fill_left (0) b",
+        "a or b and c unless d",
+        "up[5m] smoothed",
+        "up[step() + 1m * 2] offset (-range() / 2)",
+        r#"label_replace(up, "a", "$1", "b", "(.*)")"#,
+        "sum(sum)",
+        "a atan2 b",
+        "a </ 5",
+        "offset offset 5m",
+        "fill + fill_left",
     ] {
         let expr = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         let printed = expr.to_string();
@@ -26,12 +44,18 @@ fn errors_read_as_in_prometheus() {
         ("1 +", "1:4: parse error: unexpected end of input"),
         ("up{job=~\"(\"}", "1:4: parse error: invalid regular expression"),
         ("foo(up)", "1:1: parse error: unknown function with name \"foo\""),
-        ("rate(up)", "1:6: parse error: expected type range vector in call to function \"rate\", got instant vector"),
+        (
+            "rate(up)",
+            "1:6: parse error: expected type range vector in call to function \"rate\", got instant vector",
+        ),
         ("{}", "1:1: parse error: vector selector must contain at least one non-empty matcher"),
         ("1 == 1", "1:1: parse error: comparisons between scalars must use BOOL modifier"),
         ("up[5m", "1:6: parse error: unclosed left bracket"),
         ("sum(up", "1:7: parse error: unclosed left parenthesis"),
-        ("up offset", "1:10: parse error: unexpected end of input in offset, expected number, duration, step(), or range()"),
+        (
+            "up offset",
+            "1:10: parse error: unexpected end of input in offset, expected number, duration, step(), or range()",
+        ),
         ("up{job}", "1:7: parse error: unexpected \"}\" in label matching, expected label matching operator"),
         ("up[0s]", "1:4: parse error: duration must be greater than 0"),
         ("a and on (x) group_left () b", "1:1: parse error: no grouping allowed for \"and\" operation"),
@@ -73,7 +97,12 @@ fn precedence_is_that_of_prometheus() {
 
 #[test]
 fn deep_nesting_is_refused() {
-    for text in ["(".repeat(10_000), "-".repeat(10_000), format!("1{}", "+1".repeat(10_000)), format!("a[{}", "(".repeat(9_999))] {
+    for text in [
+        "(".repeat(10_000),
+        "-".repeat(10_000),
+        format!("1{}", "+1".repeat(10_000)),
+        format!("a[{}", "(".repeat(9_999)),
+    ] {
         assert!(parse(&text).is_err());
     }
 }

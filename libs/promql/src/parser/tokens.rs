@@ -10,8 +10,26 @@ use crate::{
 };
 
 const KEYWORDS: [&str; 20] = [
-    "and", "or", "unless", "atan2", "offset", "smoothed", "anchored", "by", "without", "on", "ignoring", "group_left",
-    "group_right", "fill", "fill_left", "fill_right", "bool", "start", "end", "step",
+    "and",
+    "or",
+    "unless",
+    "atan2",
+    "offset",
+    "smoothed",
+    "anchored",
+    "by",
+    "without",
+    "on",
+    "ignoring",
+    "group_left",
+    "group_right",
+    "fill",
+    "fill_left",
+    "fill_right",
+    "bool",
+    "start",
+    "end",
+    "step",
 ];
 
 /// A cursor over tokens.

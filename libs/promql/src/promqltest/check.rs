@@ -157,8 +157,11 @@ fn matrix(eval: &Eval, series: &[MatrixSeries]) -> Checked {
         let times = (0..).map(|at: i64| eval.start + at * eval.step);
         let expected: Vec<(i64, &Point)> =
             times.zip(points).filter(|(_, point)| !matches!(point, Point::Omitted)).collect();
-        let mut all: Vec<(i64, Value)> = found.floats.iter().map(|(time, value)| (*time, Value::Float(*value))).collect();
-        all.extend(found.histograms.iter().map(|(time, histogram)| (*time, Value::Histogram(histogram.clone()))));
+        let mut all: Vec<(i64, Value)> =
+            found.floats.iter().map(|(time, value)| (*time, Value::Float(*value))).collect();
+        all.extend(
+            found.histograms.iter().map(|(time, histogram)| (*time, Value::Histogram(histogram.clone()))),
+        );
         all.sort_by_key(|(time, _)| *time);
         let found_times: Vec<i64> = all.iter().map(|(time, _)| *time).collect();
         let expected_times: Vec<i64> = expected.iter().map(|(time, _)| *time).collect();
@@ -177,13 +180,20 @@ pub(super) fn middle(eval: &Eval, found: &QueryValue) -> Checked {
     let QueryValue::Matrix(series) = found else { return Err("expected a matrix".into()) };
     let mut samples = Vec::new();
     for series in series {
-        let float = series.floats.iter().find(|(time, _)| *time == eval.time).map(|(_, value)| Value::Float(*value));
+        let float =
+            series.floats.iter().find(|(time, _)| *time == eval.time).map(|(_, value)| Value::Float(*value));
         let histogram = series.histograms.iter().find(|(time, _)| *time == eval.time);
         let value = float.or(histogram.map(|(_, histogram)| Value::Histogram(histogram.clone())));
-        samples.extend(value.map(|value| VectorSample { labels: series.labels.clone(), timestamp: eval.time, value }));
+        samples.extend(value.map(|value| VectorSample {
+            labels: series.labels.clone(),
+            timestamp: eval.time,
+            value,
+        }));
     }
     match (eval.scalar, &samples[..]) {
-        (Some(expected), [VectorSample { value: Value::Float(found), .. }]) if almost(expected, *found) => Ok(()),
+        (Some(expected), [VectorSample { value: Value::Float(found), .. }]) if almost(expected, *found) => {
+            Ok(())
+        }
         (Some(expected), found) => Err(format!("expected scalar {expected}, got {found:?}")),
         (None, _) => vector(eval, &samples),
     }

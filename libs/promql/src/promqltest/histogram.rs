@@ -4,11 +4,7 @@ use std::fmt::Write;
 
 use narthex_model::CounterResetHint;
 
-use crate::{
-    ast::format_number,
-    histogram::FloatHistogram,
-    parser::parse_signed_number,
-};
+use crate::{ast::format_number, histogram::FloatHistogram, parser::parse_signed_number};
 
 /// A histogram as a script describes it.
 #[derive(Debug, Clone)]
@@ -19,13 +15,18 @@ pub(super) struct Described {
 }
 
 fn list(text: &str) -> Result<Vec<f64>, String> {
-    let inner = text.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).ok_or("expected [...]")?;
-    inner.split_whitespace().map(|item| parse_signed_number(item).ok_or(format!("{item:?} is no number"))).collect()
+    let inner =
+        text.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).ok_or("expected [...]")?;
+    inner
+        .split_whitespace()
+        .map(|item| parse_signed_number(item).ok_or(format!("{item:?} is no number")))
+        .collect()
 }
 
 /// Reads a description with its braces.
 pub(super) fn parse_histogram(text: &str) -> Result<Described, String> {
-    let mut rest = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).ok_or("expected {{...}}")?.trim();
+    let mut rest =
+        text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).ok_or("expected {{...}}")?.trim();
     let mut histogram = FloatHistogram::default();
     let (mut offsets, mut counts) = ([0, 0], [Vec::new(), Vec::new()]);
     let mut hint_given = false;
@@ -62,7 +63,9 @@ pub(super) fn parse_histogram(text: &str) -> Result<Described, String> {
             _ => return Err(format!("unknown key {key:?}")),
         }
     }
-    let sparse = |side: usize| counts[side].iter().zip(offsets[side]..).map(|(count, index)| (index, *count)).collect();
+    let sparse = |side: usize| {
+        counts[side].iter().zip(offsets[side]..).map(|(count, index)| (index, *count)).collect()
+    };
     (histogram.positive, histogram.negative) = (sparse(0), sparse(1));
     Ok(Described { histogram, hint_given })
 }

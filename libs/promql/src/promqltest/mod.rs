@@ -1,11 +1,13 @@
 //! Prometheus's scenario files: `load` data, `eval` queries, compare.
 //!
-//! The format is that of Prometheus's `promqltest` package. Every `eval` is one case; an instant query is also run as the
-//! middle of a short range query, where it must give the same. Used by tests and by the example of the same name.
+//! The format is that of Prometheus's `promqltest` package. Every `eval` is one case. As there, an instant query is run in
+//! other ways that must give the same: as the middle of a short range query, and with `@` at every selector at other times.
+//! Used by tests and by the example of the same name.
 
 mod check;
 mod histogram;
 mod nhcb;
+mod pin;
 mod script;
 mod series;
 mod storage;
@@ -65,7 +67,12 @@ pub fn load(text: &str) -> Result<MemorySource, ScriptError> {
     Ok(source)
 }
 
-async fn query(engine: &Engine, source: &MemorySource, eval: &Eval, range: Option<(i64, i64, i64)>) -> Result<QueryResult, String> {
+async fn query(
+    engine: &Engine,
+    source: &MemorySource,
+    eval: &Eval,
+    range: Option<(i64, i64, i64)>,
+) -> Result<QueryResult, String> {
     let expr = parse(&eval.query).map_err(|error| error.to_string())?;
     let control = Control::default();
     let result = match range {
@@ -87,15 +94,37 @@ async fn run_eval(engine: &Engine, source: &MemorySource, eval: &Eval) -> Result
     };
     check::annotations(eval, &result.annotations)?;
     check::value(eval, &result.value)?;
-    let depends_on_range = ["start()", "end()", "range()", "step()"].iter().any(|call| eval.query.contains(call));
+    if !eval.is_range {
+        pinned(engine, source, eval).await.map_err(|error| format!("with @ at every selector: {error}"))?;
+    }
+    let depends_on_range =
+        ["start()", "end()", "range()", "step()"].iter().any(|call| eval.query.contains(call));
     if eval.is_range || eval.not_as_range || depends_on_range {
         return Ok(());
     }
     let minute = 60_000;
     let around = (eval.time - minute, eval.time + minute, minute);
-    let result = query(engine, source, eval, Some(around)).await.map_err(|error| format!("in range mode: {error}"))?;
+    let result =
+        query(engine, source, eval, Some(around)).await.map_err(|error| format!("in range mode: {error}"))?;
     if eval.is_ordered() {
         return Ok(());
     }
     check::middle(eval, &result.value).map_err(|error| format!("in range mode: {error}"))
+}
+
+/// With every selector pinned to the time of the query, the time of evaluation must not matter.
+async fn pinned(engine: &Engine, source: &MemorySource, eval: &Eval) -> Result<(), String> {
+    let expr = parse(&eval.query).map_err(|error| error.to_string())?;
+    let Some(expr) = pin::pin(expr, eval.time) else { return Ok(()) };
+    let others = if eval.time == 0 {
+        vec![-1000, 1000]
+    } else {
+        vec![-10 * eval.time, 0, eval.time / 5, eval.time, 10 * eval.time]
+    };
+    for time in others {
+        let result = engine.instant(source, &expr, TimestampMs(time), &Control::default()).await;
+        let result = result.map_err(|error| format!("{expr} at {time}: {error}"))?;
+        check::value(eval, &result.value).map_err(|error| format!("{expr} at {time}: {error}"))?;
+    }
+    Ok(())
 }

@@ -27,9 +27,17 @@ impl Classic {
             positive.push((index as i32, cumulative - previous));
             previous = *cumulative;
         }
-        let bounds: Vec<f64> = self.buckets.iter().map(|(bound, _)| *bound).filter(|bound| bound.is_finite()).collect();
-        FloatHistogram { schema: -53, count, sum: self.sum, positive, custom: bounds.into(), ..FloatHistogram::default() }
-            .compact()
+        let bounds: Vec<f64> =
+            self.buckets.iter().map(|(bound, _)| *bound).filter(|bound| bound.is_finite()).collect();
+        FloatHistogram {
+            schema: -53,
+            count,
+            sum: self.sum,
+            positive,
+            custom: bounds.into(),
+            ..FloatHistogram::default()
+        }
+        .compact()
     }
 }
 
@@ -39,7 +47,8 @@ pub(super) fn convert(series: &[Loaded]) -> Vec<Loaded> {
     for loaded in series {
         let name = loaded.labels.metric_name();
         let Some((base, suffix)) = name.rsplit_once('_') else { continue };
-        let bound = loaded.labels.get("le").and_then(|le| le.parse::<f64>().ok()).filter(|bound| !bound.is_nan());
+        let bound =
+            loaded.labels.get("le").and_then(|le| le.parse::<f64>().ok()).filter(|bound| !bound.is_nan());
         if !matches!(suffix, "bucket" | "count" | "sum") || (suffix == "bucket" && bound.is_none()) {
             continue;
         }

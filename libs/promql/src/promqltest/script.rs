@@ -121,7 +121,11 @@ impl<'a> Reader<'a> {
 
 /// Reads a script.
 pub(super) fn parse_script(text: &str) -> Result<Vec<Command>, ScriptError> {
-    let lines = text.lines().map(|line| line.trim()).map(|line| if line.starts_with('#') { "" } else { line }).collect();
+    let lines = text
+        .lines()
+        .map(|line| line.trim())
+        .map(|line| if line.starts_with('#') { "" } else { line })
+        .collect();
     let mut reader = Reader { lines, at: 0 };
     let mut commands = Vec::new();
     while reader.at < reader.lines.len() {
@@ -207,7 +211,8 @@ fn eval(reader: &mut Reader<'_>, line: &str) -> Result<Eval, ScriptError> {
             return reader.fail("invalid range: expected `from <from> to <to> step <step> <query>`");
         };
         eval.is_range = true;
-        (eval.start, eval.end, eval.step) = (reader.duration(from)?, reader.duration(to)?, reader.duration(step)?);
+        (eval.start, eval.end, eval.step) =
+            (reader.duration(from)?, reader.duration(to)?, reader.duration(step)?);
         let mut query = rest;
         for _ in 0..6 {
             let trimmed = query.trim_start();
@@ -233,7 +238,8 @@ fn expectations(reader: &mut Reader<'_>, eval: &mut Eval) -> Result<(), ScriptEr
             let ["from", from, "to", to, "step", step] = words[..] else {
                 return reader.fail("invalid range vector definition");
             };
-            (eval.start, eval.end, eval.step) = (reader.duration(from)?, reader.duration(to)?, reader.duration(step)?);
+            (eval.start, eval.end, eval.step) =
+                (reader.duration(from)?, reader.duration(to)?, reader.duration(step)?);
             eval.time = eval.end;
             eval.not_as_range = true;
         } else if let Some(text) = line.strip_prefix("expect string") {

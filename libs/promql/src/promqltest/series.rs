@@ -64,7 +64,7 @@ fn metric_end(line: &str) -> usize {
             (None, ' ' | '\t') if depth == 0 => {
                 // Spaces may stand between the name and its braces.
                 let after = line[at..].trim_start();
-                if !(after.starts_with('{') && !after.starts_with("{{")) {
+                if !after.starts_with('{') || after.starts_with("{{") {
                     return at;
                 }
             }

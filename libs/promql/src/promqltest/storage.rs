@@ -1,9 +1,6 @@
 //! The data of a script, as a source. Histograms get the reset hints that Prometheus's storage would give them.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use narthex_model::{CounterResetHint, Labels, Matcher, TimestampMs, is_stale, stale_marker};
@@ -42,7 +39,8 @@ impl MemorySource {
                 Point::Omitted => {}
                 Point::Float(value) => {
                     // A series of histograms ends with a histogram.
-                    let after_histogram = matches!(samples.range(..time).next_back(), Some((_, Stored::Histogram(_))));
+                    let after_histogram =
+                        matches!(samples.range(..time).next_back(), Some((_, Stored::Histogram(_))));
                     let stored = if is_stale(value) && after_histogram {
                         let stale = FloatHistogram { sum: stale_marker(), ..FloatHistogram::default() };
                         Stored::Histogram(Arc::new(stale))
@@ -69,7 +67,8 @@ fn set_hints(samples: &mut BTreeMap<i64, Stored>) {
         };
         if !is_stale(histogram.sum) && histogram.hint != CounterResetHint::Gauge {
             let known = previous.as_deref();
-            let known = known.filter(|previous| previous.hint != CounterResetHint::Gauge && !is_stale(previous.sum));
+            let known =
+                known.filter(|previous| previous.hint != CounterResetHint::Gauge && !is_stale(previous.sum));
             let hint = match known {
                 _ if histogram.hint == CounterResetHint::Reset => CounterResetHint::Reset,
                 None => CounterResetHint::Unknown,
@@ -100,13 +99,17 @@ impl SeriesSource for MemorySource {
                 continue;
             }
             let mut data = SeriesData { labels: labels.clone(), ..SeriesData::default() };
-            for (time, stored) in samples.iter().filter(|(time, _)| request.range.contains(TimestampMs(**time))) {
+            for (time, stored) in
+                samples.iter().filter(|(time, _)| request.range.contains(TimestampMs(**time)))
+            {
                 match stored {
                     Stored::Float(value) => {
                         data.timestamps.push(*time);
                         data.values.push(*value);
                     }
-                    Stored::Histogram(histogram) => data.histograms.push((*time, Arc::new(histogram.to_model()))),
+                    Stored::Histogram(histogram) => {
+                        data.histograms.push((*time, Arc::new(histogram.to_model())))
+                    }
                 }
             }
             selected.series.push(data);

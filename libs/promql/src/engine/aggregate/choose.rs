@@ -125,7 +125,14 @@ fn ratio(columns: &[Column], members: &[usize], at: usize, ratio: f64) -> Vec<us
     members.iter().copied().filter(|member| columns[*member].has(at)).filter(chosen).collect()
 }
 
-fn best(columns: &[Column], members: &[usize], at: usize, k: f64, top: bool, ignored: &mut bool) -> Vec<usize> {
+fn best(
+    columns: &[Column],
+    members: &[usize],
+    at: usize,
+    k: f64,
+    top: bool,
+    ignored: &mut bool,
+) -> Vec<usize> {
     let mut candidates: Vec<(usize, f64)> = Vec::new();
     for member in members {
         match columns[*member].get(at) {

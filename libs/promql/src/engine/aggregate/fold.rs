@@ -236,7 +236,8 @@ impl Accumulator for Sum {
                     }
                     Some(sum) => {
                         let merged = sum.value.kahan_add(histogram, &mut sum.lost);
-                        self.seen.incompatible = !context.merged(merged.map(|merged| merged.bounds_reconciled));
+                        self.seen.incompatible =
+                            !context.merged(merged.map(|merged| merged.bounds_reconciled));
                     }
                 }
             }

@@ -42,7 +42,9 @@ pub(super) async fn eval(
         (AggregateOp::CountValues, Some(Value::Text(label))) => {
             count_values::eval(evaluator, node, &label, &columns, steps).await
         }
-        (AggregateOp::Quantile, Some(Value::Scalar(q))) => fold::quantile(evaluator, node, &q, &columns, steps).await,
+        (AggregateOp::Quantile, Some(Value::Scalar(q))) => {
+            fold::quantile(evaluator, node, &q, &columns, steps).await
+        }
         (op, Some(Value::Scalar(param))) if op.selects_series() => {
             choose::eval(evaluator, node, position, &param, columns, steps).await
         }
@@ -53,7 +55,11 @@ pub(super) async fn eval(
 /// The labels of the group that a series belongs to.
 fn group_labels(labels: &Labels, grouping: &[String], without: bool) -> Labels {
     let listed = |name: &str| grouping.iter().any(|label| label == name);
-    if without { labels.filtered(|name| name != METRIC_NAME && !listed(name)) } else { labels.filtered(listed) }
+    if without {
+        labels.filtered(|name| name != METRIC_NAME && !listed(name))
+    } else {
+        labels.filtered(listed)
+    }
 }
 
 /// Groups in the order in which their first series come. `without` keeps series of different metadata labels apart only

@@ -57,7 +57,12 @@ pub(super) struct Place<'a> {
 }
 
 /// The operator on two samples of vectors.
-pub(super) fn samples(op: BinaryOp, left: SampleRef<'_>, right: SampleRef<'_>, place: &mut Place<'_>) -> Outcome {
+pub(super) fn samples(
+    op: BinaryOp,
+    left: SampleRef<'_>,
+    right: SampleRef<'_>,
+    place: &mut Place<'_>,
+) -> Outcome {
     let kept = |histogram: FloatHistogram| Some((Sample::Histogram(Arc::new(histogram)), true));
     match (left, right) {
         (SampleRef::Float(l), SampleRef::Float(r)) => {
@@ -97,7 +102,12 @@ fn incompatible(op: BinaryOp, left: &str, right: &str, place: &mut Place<'_>) ->
     None
 }
 
-fn combine(op: BinaryOp, left: &FloatHistogram, right: &FloatHistogram, place: &mut Place<'_>) -> Option<FloatHistogram> {
+fn combine(
+    op: BinaryOp,
+    left: &FloatHistogram,
+    right: &FloatHistogram,
+    place: &mut Place<'_>,
+) -> Option<FloatHistogram> {
     let mut result = left.clone();
     let (merged, operation) = match op {
         BinaryOp::Add => (result.add(right), "addition"),

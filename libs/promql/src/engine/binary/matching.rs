@@ -21,7 +21,11 @@ use crate::{
 /// The labels that must agree for two series to meet.
 pub(super) fn signature(labels: &Labels, matching: &VectorMatching) -> Labels {
     let listed = |name: &str| matching.labels.iter().any(|label| label == name);
-    if matching.on { labels.filtered(listed) } else { labels.filtered(|name| name != METRIC_NAME && !listed(name)) }
+    if matching.on {
+        labels.filtered(listed)
+    } else {
+        labels.filtered(|name| name != METRIC_NAME && !listed(name))
+    }
 }
 
 /// Series of both sides with one signature.
@@ -176,7 +180,8 @@ impl Operation<'_> {
         let of = |columns: &[Column], place: Option<usize>| place.map(|place| columns[place].labels.clone());
         let (many, one) = (of(&self.many, many), of(&self.one, one));
         let filled = |other: &Option<Labels>| match_labels(&other.clone().unwrap_or_default(), self.matching);
-        let (many, one) = (many.clone().unwrap_or_else(|| filled(&one)), one.unwrap_or_else(|| filled(&many)));
+        let (many, one) =
+            (many.clone().unwrap_or_else(|| filled(&one)), one.unwrap_or_else(|| filled(&many)));
         let mut labels = many;
         if !self.node.op.keeps_metric_name() {
             labels = labels.filtered(|name| !is_metadata(name));

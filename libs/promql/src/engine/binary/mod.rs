@@ -25,7 +25,9 @@ pub(super) async fn eval(
         (ValueType::Scalar, ValueType::Scalar) => {
             let left = evaluator.scalar(&node.left, steps).await?;
             let right = evaluator.scalar(&node.right, steps).await?;
-            Ok(Value::Scalar(left.into_iter().zip(right).map(|(l, r)| element::scalars(node.op, l, r)).collect()))
+            Ok(Value::Scalar(
+                left.into_iter().zip(right).map(|(l, r)| element::scalars(node.op, l, r)).collect(),
+            ))
         }
         (ValueType::Vector, ValueType::Scalar) => {
             let columns = evaluator.vector(&node.left, steps).await?;

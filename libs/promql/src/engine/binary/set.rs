@@ -20,7 +20,8 @@ type Presence = HashMap<Labels, Vec<bool>>;
 fn presence(columns: &[Column], matching: &VectorMatching, steps: Steps) -> Presence {
     let mut presence = Presence::new();
     for column in columns {
-        let rows = presence.entry(signature(&column.labels, matching)).or_insert_with(|| vec![false; steps.count]);
+        let rows =
+            presence.entry(signature(&column.labels, matching)).or_insert_with(|| vec![false; steps.count]);
         for (at, row) in rows.iter_mut().enumerate() {
             *row |= column.has(at);
         }

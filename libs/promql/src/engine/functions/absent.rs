@@ -11,7 +11,11 @@ use crate::{
 };
 
 /// One where the vector is empty.
-pub(super) async fn absent(evaluator: &mut Evaluator<'_>, arg: &Expr, steps: Steps) -> Evaluated<Vec<Column>> {
+pub(super) async fn absent(
+    evaluator: &mut Evaluator<'_>,
+    arg: &Expr,
+    steps: Steps,
+) -> Evaluated<Vec<Column>> {
     let columns = evaluator.vector(arg, steps).await?;
     Ok(missing(&columns, arg, steps, false))
 }

@@ -25,8 +25,10 @@ pub(super) fn function(name: &str) -> Option<RangeFunction> {
 
 /// All samples of a window by time.
 fn in_order<'a>(window: &Window<'a>) -> Vec<(i64, SampleRef<'a>)> {
-    let floats = window.times.iter().zip(window.values).map(|(time, value)| (*time, SampleRef::Float(*value)));
-    let histograms = window.histograms.iter().map(|(time, histogram)| (*time, SampleRef::Histogram(histogram)));
+    let floats =
+        window.times.iter().zip(window.values).map(|(time, value)| (*time, SampleRef::Float(*value)));
+    let histograms =
+        window.histograms.iter().map(|(time, histogram)| (*time, SampleRef::Histogram(histogram)));
     let mut all: Vec<_> = floats.chain(histograms).collect();
     if window.is_mixed() {
         all.sort_by_key(|(time, _)| *time);
@@ -89,7 +91,9 @@ fn last_two(window: &Window<'_>, notes: &mut Notes, per_second: bool) -> Option<
             let mut result = (**last).clone();
             if !per_second || !last.detect_reset(previous) {
                 match result.sub(previous) {
-                    Ok(merged) if merged.bounds_reconciled => notes.bounds_reconciled("subtraction", window.position),
+                    Ok(merged) if merged.bounds_reconciled => {
+                        notes.bounds_reconciled("subtraction", window.position)
+                    }
                     Ok(_) => {}
                     Err(Incompatible) => {
                         notes.mixed_schemas(window.name(), window.position);

@@ -87,7 +87,10 @@ mod tests {
     #[test]
     fn dates_are_those_of_the_calendar() {
         let date = Date::from_seconds(951_782_400 + 3_723);
-        assert_eq!((date.year, date.month, date.day, date.hour, date.minute, date.second), (2000, 2, 29, 1, 2, 3));
+        assert_eq!(
+            (date.year, date.month, date.day, date.hour, date.minute, date.second),
+            (2000, 2, 29, 1, 2, 3)
+        );
         assert_eq!(date.days_in_month(), 29);
         let of = |name: &str, seconds: i64| part(name).expect("known")(Date::from_seconds(seconds));
         assert_eq!([of("day_of_week", 0), of("day_of_year", 951_782_400), of("year", -1)], [4, 60, 1969]);

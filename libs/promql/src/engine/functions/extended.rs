@@ -42,7 +42,12 @@ fn boundaries(times: &[i64], start: i64, end: i64, smoothed: bool) -> Option<(us
 
 fn left_value(times: &[i64], values: &[f64], first: usize, start: i64, smoothed: bool, counter: bool) -> f64 {
     if smoothed && times[first] < start && first + 1 < times.len() {
-        return interpolate((times[first], values[first]), (times[first + 1], values[first + 1]), start, counter);
+        return interpolate(
+            (times[first], values[first]),
+            (times[first + 1], values[first + 1]),
+            start,
+            counter,
+        );
     }
     values[first]
 }
@@ -237,7 +242,13 @@ pub(in crate::engine) async fn smoothed_vector(
     Ok(columns)
 }
 
-fn smoothed(series: &Series, at: i64, lookback: i64, position: PositionRange, notes: &mut Notes) -> Option<Sample> {
+fn smoothed(
+    series: &Series,
+    at: i64,
+    lookback: i64,
+    position: PositionRange,
+    notes: &mut Notes,
+) -> Option<Sample> {
     let (first, last) = (at.saturating_sub(lookback), at.saturating_add(lookback));
     let slice = |time_of: &dyn Fn(usize) -> i64, len: usize| {
         let from = (0..len).find(|at| time_of(*at) > first).unwrap_or(len);
@@ -255,7 +266,9 @@ fn smoothed(series: &Series, at: i64, lookback: i64, position: PositionRange, no
         let next = points.partition_point(|(time, _)| *time < at);
         return match (next.checked_sub(1).map(|before| &points[before]), points.get(next)) {
             (_, Some((time, histogram))) if *time == at => Some(Sample::Histogram(Arc::clone(histogram))),
-            (Some(before), Some(after)) if before.1.uses_custom_buckets() != after.1.uses_custom_buckets() => {
+            (Some(before), Some(after))
+                if before.1.uses_custom_buckets() != after.1.uses_custom_buckets() =>
+            {
                 notes.mixed_schemas(series.labels.metric_name(), position);
                 None
             }

@@ -17,8 +17,8 @@ use crate::{
     },
     error::PositionRange,
     histogram::{
-        ClassicBucket, FloatHistogram, QuantileNote, classic_fraction, classic_quantile, kahan, native_fraction,
-        native_quantile,
+        ClassicBucket, FloatHistogram, QuantileNote, classic_fraction, classic_quantile, kahan,
+        native_fraction, native_quantile,
     },
 };
 
@@ -26,7 +26,11 @@ use crate::{
 const BUCKET: &str = "le";
 
 /// Functions of one native histogram; floats are left out.
-pub(super) async fn statistics(evaluator: &mut Evaluator<'_>, call: &Call, steps: Steps) -> Evaluated<Vec<Column>> {
+pub(super) async fn statistics(
+    evaluator: &mut Evaluator<'_>,
+    call: &Call,
+    steps: Steps,
+) -> Evaluated<Vec<Column>> {
     let function: fn(&FloatHistogram) -> f64 = match call.function {
         "histogram_count" => |histogram| histogram.count,
         "histogram_sum" => |histogram| histogram.sum,
@@ -79,15 +83,21 @@ struct Family {
     classic: Vec<(usize, f64)>,
 }
 
+/// A quantile per step, and the label (name and value) that tells its result apart.
+type Asked = (Vec<f64>, Option<(String, String)>);
+
 /// What is asked of each histogram.
 enum Question {
     Fraction(Vec<f64>, Vec<f64>),
-    /// Quantiles per step, each with the label value that tells it apart.
-    Quantiles(Vec<(Vec<f64>, Option<(String, String)>)>),
+    Quantiles(Vec<Asked>),
 }
 
 /// `histogram_quantile`, `histogram_quantiles` and `histogram_fraction`.
-pub(super) async fn quantiles(evaluator: &mut Evaluator<'_>, call: &Call, steps: Steps) -> Evaluated<Vec<Column>> {
+pub(super) async fn quantiles(
+    evaluator: &mut Evaluator<'_>,
+    call: &Call,
+    steps: Steps,
+) -> Evaluated<Vec<Column>> {
     let (vector, question) = match call.function {
         "histogram_fraction" => {
             let lower = evaluator.scalar(&call.args[0], steps).await?;
@@ -133,12 +143,18 @@ fn open_metrics_float(value: f64) -> String {
     if value.is_finite() && !text.contains(['.', 'e']) { format!("{text}.0") } else { text }
 }
 
-fn families(evaluator: &mut Evaluator<'_>, columns: &[Column], position: PositionRange) -> Vec<(Labels, Family)> {
+fn families(
+    evaluator: &mut Evaluator<'_>,
+    columns: &[Column],
+    position: PositionRange,
+) -> Vec<(Labels, Family)> {
     let mut found: BTreeMap<Labels, Family> = BTreeMap::new();
     let mut order: Vec<Labels> = Vec::new();
     for (at, column) in columns.iter().enumerate() {
         let has_floats = (0..column.len()).any(|step| column.float(step).is_some());
-        if column.has_histograms() && column.samples().any(|(_, sample)| matches!(sample, SampleRef::Histogram(_))) {
+        if column.has_histograms()
+            && column.samples().any(|(_, sample)| matches!(sample, SampleRef::Histogram(_)))
+        {
             if !found.contains_key(&column.labels) {
                 order.push(column.labels.clone());
             }
@@ -208,7 +224,9 @@ fn answer(
             (Some(native), true) => {
                 for (at, column) in answers.iter_mut().enumerate() {
                     let (value, note) = match question {
-                        Question::Fraction(lower, upper) => native_fraction(lower[step], upper[step], &native),
+                        Question::Fraction(lower, upper) => {
+                            native_fraction(lower[step], upper[step], &native)
+                        }
                         Question::Quantiles(asked) => native_quantile(asked[at].0[step], &native),
                     };
                     column.set_float(step, value);
@@ -220,7 +238,9 @@ fn answer(
             (None, false) => {
                 for (at, column) in answers.iter_mut().enumerate() {
                     let value = match question {
-                        Question::Fraction(lower, upper) => classic_fraction(lower[step], upper[step], &mut buckets),
+                        Question::Fraction(lower, upper) => {
+                            classic_fraction(lower[step], upper[step], &mut buckets)
+                        }
                         Question::Quantiles(asked) => {
                             let quantile = classic_quantile(asked[at].0[step], &mut buckets);
                             if let Some(forced) = quantile.forced {
@@ -240,8 +260,10 @@ fn answer(
 
 fn describe(note: QuantileNote) -> &'static str {
     match note {
-        QuantileNote::NanResult => "histogram_quantile has NaN observations, result is NaN",
-        QuantileNote::NanSkew => "histogram_quantile has NaN observations, result is skewed higher",
-        QuantileNote::NanFraction => "histogram_fraction has NaN observations, which are excluded from all fractions",
+        QuantileNote::Undefined => "histogram_quantile has NaN observations, result is NaN",
+        QuantileNote::Skewed => "histogram_quantile has NaN observations, result is skewed higher",
+        QuantileNote::Excluded => {
+            "histogram_fraction has NaN observations, which are excluded from all fractions"
+        }
     }
 }

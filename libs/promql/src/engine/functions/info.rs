@@ -40,7 +40,8 @@ impl InfoRequest {
             Some(ExprKind::Vector(selector)) => selector.matchers.clone(),
             _ => Vec::new(),
         };
-        let (names, data): (Vec<_>, Vec<_>) = matchers.into_iter().partition(|matcher| matcher.name() == METRIC_NAME);
+        let (names, data): (Vec<_>, Vec<_>) =
+            matchers.into_iter().partition(|matcher| matcher.name() == METRIC_NAME);
         Self { view: View::new(at, offset), names: with_default(names), data }
     }
 
@@ -95,8 +96,10 @@ fn identity(labels: &Labels) -> Labels {
 pub(super) async fn info(evaluator: &mut Evaluator<'_>, call: &Call, steps: Steps) -> Evaluated<Vec<Column>> {
     let base = evaluator.vector(&call.args[0], steps).await?;
     let request = InfoRequest::new(call);
-    let is_info = |column: &Column| request.names.iter().all(|matcher| matcher.matches(column.labels.metric_name()));
-    let found = info_series(evaluator, call, &request, base.iter().filter(|column| !is_info(column)), steps).await?;
+    let is_info =
+        |column: &Column| request.names.iter().all(|matcher| matcher.matches(column.labels.metric_name()));
+    let found =
+        info_series(evaluator, call, &request, base.iter().filter(|column| !is_info(column)), steps).await?;
     let mut out = Output { places: HashMap::new(), columns: Vec::new(), steps };
     for at in 0..steps.count {
         evaluator.tick(base.len() + found.len()).await?;

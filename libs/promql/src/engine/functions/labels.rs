@@ -38,11 +38,18 @@ fn with_label(column: &mut Column, name: &str, value: &str) {
 }
 
 /// `label_replace(v, dst, replacement, src, regex)`
-pub(super) async fn replace(evaluator: &mut Evaluator<'_>, call: &Call, steps: Steps) -> Evaluated<Vec<Column>> {
+pub(super) async fn replace(
+    evaluator: &mut Evaluator<'_>,
+    call: &Call,
+    steps: Steps,
+) -> Evaluated<Vec<Column>> {
     let [vector, target, replacement, source, pattern] = &call.args[..] else { return Ok(Vec::new()) };
-    let (target, replacement, source, pattern) = (text(target), text(replacement), text(source), text(pattern));
+    let (target, replacement, source, pattern) =
+        (text(target), text(replacement), text(source), text(pattern));
     let regex = RegexBuilder::new(&format!("^(?s:{pattern})$")).size_limit(REGEX_SIZE_LIMIT).build();
-    let Ok(regex) = regex else { return fail(format!("invalid regular expression in label_replace(): {pattern}")) };
+    let Ok(regex) = regex else {
+        return fail(format!("invalid regular expression in label_replace(): {pattern}"));
+    };
     if target.is_empty() {
         return fail(format!("invalid destination label name in label_replace(): {target}"));
     }

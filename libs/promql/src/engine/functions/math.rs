@@ -61,7 +61,11 @@ pub(super) fn simple(name: &str) -> Option<fn(f64) -> f64> {
 }
 
 /// `clamp`, `clamp_min`, `clamp_max` and `round`, whose parameters may differ from step to step.
-pub(super) async fn with_parameters(evaluator: &mut Evaluator<'_>, call: &Call, steps: Steps) -> Evaluated<Vec<Column>> {
+pub(super) async fn with_parameters(
+    evaluator: &mut Evaluator<'_>,
+    call: &Call,
+    steps: Steps,
+) -> Evaluated<Vec<Column>> {
     let mut columns = evaluator.vector(&call.args[0], steps).await?;
     let mut parameters = Vec::new();
     for arg in &call.args[1..] {

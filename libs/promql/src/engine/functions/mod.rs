@@ -58,7 +58,9 @@ pub(super) async fn call(
         "vector" => vec![Column::dense(Labels::EMPTY, false, evaluator.scalar(&call.args[0], steps).await?)],
         "timestamp" => timestamp(evaluator, call, steps).await?,
         "absent" => absent::absent(evaluator, &call.args[0], steps).await?,
-        "clamp" | "clamp_min" | "clamp_max" | "round" => math::with_parameters(evaluator, call, steps).await?,
+        "clamp" | "clamp_min" | "clamp_max" | "round" => {
+            math::with_parameters(evaluator, call, steps).await?
+        }
         "label_replace" => labels::replace(evaluator, call, steps).await?,
         "label_join" => labels::join(evaluator, call, steps).await?,
         "info" => info::info(evaluator, call, steps).await?,

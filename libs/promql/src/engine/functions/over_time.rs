@@ -30,7 +30,9 @@ pub(super) fn function(name: &str) -> Option<RangeFunction> {
         "ts_of_max_over_time" => |window, notes| extreme(window, notes, |new, old| new >= old, true),
         "ts_of_min_over_time" => |window, notes| extreme(window, notes, |new, old| new <= old, true),
         "stdvar_over_time" => |window, notes| floats_only(window, notes, statistics::variance),
-        "stddev_over_time" => |window, notes| floats_only(window, notes, |values| statistics::variance(values).sqrt()),
+        "stddev_over_time" => {
+            |window, notes| floats_only(window, notes, |values| statistics::variance(values).sqrt())
+        }
         "mad_over_time" => |window, notes| floats_only(window, notes, median_deviation),
         "quantile_over_time" => quantile,
         _ => return None,
@@ -83,7 +85,8 @@ fn extreme(window: &Window<'_>, notes: &mut Notes, better: fn(f64, f64) -> bool,
 }
 
 fn end_sample(window: &Window<'_>, last: bool) -> Option<Sample> {
-    let float = if last { window.times.len().checked_sub(1) } else { (!window.times.is_empty()).then_some(0) };
+    let float =
+        if last { window.times.len().checked_sub(1) } else { (!window.times.is_empty()).then_some(0) };
     let histogram = if last { window.histograms.last() } else { window.histograms.first() };
     match (float, histogram) {
         (Some(at), Some((time, _))) if (window.times[at] > *time) == last && window.times[at] != *time => {

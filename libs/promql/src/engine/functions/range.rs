@@ -109,7 +109,8 @@ fn check_extension(used: bool, word: &str, allowed: &[&str], function: &str) -> 
     if !used || allowed.contains(&function) {
         return Ok(());
     }
-    let message = format!("{word} modifier can only be used with: {} - not with {function}", allowed.join(", "));
+    let message =
+        format!("{word} modifier can only be used with: {} - not with {function}", allowed.join(", "));
     Err(EvalError::Execution(message))
 }
 
@@ -117,7 +118,8 @@ fn check_extension(used: bool, word: &str, allowed: &[&str], function: &str) -> 
 pub(super) async fn call(evaluator: &mut Evaluator<'_>, call: &Call, steps: Steps) -> Evaluated<Vec<Column>> {
     let function = lookup(call.function)
         .ok_or_else(|| EvalError::Execution(format!("function {:?} is not supported", call.function)))?;
-    let matrix_at = call.args.iter().position(|arg| arg.value_type() == ValueType::Matrix).unwrap_or_default();
+    let matrix_at =
+        call.args.iter().position(|arg| arg.value_type() == ValueType::Matrix).unwrap_or_default();
     let mut scalars: Vec<Vec<f64>> = Vec::new();
     for (at, arg) in call.args.iter().enumerate() {
         if at != matrix_at {
@@ -130,6 +132,7 @@ pub(super) async fn call(evaluator: &mut Evaluator<'_>, call: &Call, steps: Step
     let mut columns = Vec::with_capacity(input.series.len());
     for series in input.series.iter() {
         evaluator.tick(steps.count + series.values.len()).await?;
+        evaluator.check_rows(columns.len() + 1, steps)?;
         let mut column = Column::new(series.labels.clone(), !keeps_name || series.drop_name, steps.count);
         let mut windows = Windows::new(series, &input, evaluator.config.lookback_delta_ms);
         for at in 0..steps.count {
@@ -192,7 +195,9 @@ impl<'a> Windows<'a> {
         let end = self.input.view.reference(now);
         let start = end.saturating_sub(self.input.range);
         let (first, last) = (start.saturating_sub(self.before), end.saturating_add(self.after));
-        let skip = |from: usize, until: i64| from + series.times[from..].iter().take_while(|time| **time <= until).count();
+        let skip = |from: usize, until: i64| {
+            from + series.times[from..].iter().take_while(|time| **time <= until).count()
+        };
         self.floats.0 = skip(self.floats.0, first);
         self.floats.1 = skip(self.floats.1.max(self.floats.0), last);
         let skip = |from: usize, until: i64| {

@@ -50,7 +50,8 @@ fn change(window: &Window<'_>, notes: &mut Notes, kind: Kind) -> Evaluated<Optio
         let Some(histogram) = histogram_change(window, notes, kind.counter) else { return Ok(None) };
         let first = &window.histograms[0];
         let times = (first.0, window.histograms[window.histograms.len() - 1].0);
-        let to_zero = (histogram.count > 0.0 && first.1.count >= 0.0).then(|| first.1.count / histogram.count);
+        let to_zero =
+            (histogram.count > 0.0 && first.1.count >= 0.0).then(|| first.1.count / histogram.count);
         let factor = extrapolation(window, times, window.histograms.len(), to_zero, kind);
         return Ok(Some(Sample::Histogram(histogram.scale(factor).into())));
     }
@@ -68,7 +69,13 @@ fn change(window: &Window<'_>, notes: &mut Notes, kind: Kind) -> Evaluated<Optio
 
 /// By how much the change between the samples grows on the whole window. `to_zero` is how far before the first sample the
 /// counter was zero, in sampled intervals.
-fn extrapolation(window: &Window<'_>, (first, last): (i64, i64), samples: usize, to_zero: Option<f64>, kind: Kind) -> f64 {
+fn extrapolation(
+    window: &Window<'_>,
+    (first, last): (i64, i64),
+    samples: usize,
+    to_zero: Option<f64>,
+    kind: Kind,
+) -> f64 {
     let mut to_start = (first - window.start) as f64 / 1000.0;
     let mut to_end = (window.end - last) as f64 / 1000.0;
     let sampled = (last - first) as f64 / 1000.0;

@@ -79,9 +79,14 @@ fn natural(a: &str, b: &str) -> Ordering {
             let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
             let (run_a, rest_a) = a.split_at(digits(a));
             let (run_b, rest_b) = b.split_at(digits(b));
-            let strip = |run: &[u8]| run.iter().skip_while(|byte| **byte == b'0').copied().collect::<Vec<u8>>();
+            let strip =
+                |run: &[u8]| run.iter().skip_while(|byte| **byte == b'0').copied().collect::<Vec<u8>>();
             let (number_a, number_b) = (strip(run_a), strip(run_b));
-            let order = number_a.len().cmp(&number_b.len()).then(number_a.cmp(&number_b)).then(run_a.len().cmp(&run_b.len()));
+            let order = number_a
+                .len()
+                .cmp(&number_b.len())
+                .then(number_a.cmp(&number_b))
+                .then(run_a.len().cmp(&run_b.len()));
             if order != Ordering::Equal {
                 return order;
             }

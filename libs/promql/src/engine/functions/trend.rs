@@ -12,7 +12,9 @@ type Outcome = Evaluated<Option<Sample>>;
 pub(super) fn function(name: &str) -> Option<RangeFunction> {
     Some(match name {
         // A time near the samples keeps the sums small and so exact.
-        "deriv" => |window, notes| with_two_floats(window, notes, |window| Ok(regression(window, window.times[0]).0)),
+        "deriv" => {
+            |window, notes| with_two_floats(window, notes, |window| Ok(regression(window, window.times[0]).0))
+        }
         "predict_linear" => |window, notes| {
             with_two_floats(window, notes, |window| {
                 let (slope, intercept) = regression(window, window.now);
@@ -28,7 +30,11 @@ pub(super) fn function(name: &str) -> Option<RangeFunction> {
     })
 }
 
-fn with_two_floats(window: &Window<'_>, notes: &mut Notes, function: fn(&Window<'_>) -> Evaluated<f64>) -> Outcome {
+fn with_two_floats(
+    window: &Window<'_>,
+    notes: &mut Notes,
+    function: fn(&Window<'_>) -> Evaluated<f64>,
+) -> Outcome {
     if !window.values.is_empty() && !window.histograms.is_empty() {
         notes.ignored_in_range(window.name(), window.position);
     }
@@ -60,7 +66,9 @@ fn regression(window: &Window<'_>, at: i64) -> (f64, f64) {
 fn check_factor(name: &str, factor: f64) -> Evaluated<()> {
     if factor <= 0.0 || factor >= 1.0 {
         let letter = if name == "smoothing" { "sf" } else { "tf" };
-        return Err(EvalError::Execution(format!("invalid {name} factor. Expected: 0 < {letter} < 1, got: {factor:.6}")));
+        return Err(EvalError::Execution(format!(
+            "invalid {name} factor. Expected: 0 < {letter} < 1, got: {factor:.6}"
+        )));
     }
     Ok(())
 }
