@@ -48,4 +48,6 @@ pub use record::{Record, RecordError, RecordFile, RecordStanding};
 pub(crate) use run::recover;
 
 #[cfg(test)]
+mod run_test;
+#[cfg(test)]
 mod tests;

@@ -130,3 +130,8 @@ impl IngesterService {
         self.0.opened.get().ok_or_else(|| Status::unavailable(self.0.phase.get().describe()))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
