@@ -6,10 +6,12 @@
 
 use std::{borrow::Cow, fmt::Write, str};
 
-use narthex_model::{METRIC_NAME, SEPARATOR, SeriesHash, is_valid_label_name};
+use narthex_model::{SEPARATOR, SeriesHash, is_valid_label_name};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{Label, Series};
+
+const METRIC_NAME: &[u8; 8] = b"__name__";
 
 /// What a series' labels may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +151,7 @@ impl Canonicalizer {
         let mut previous: &[u8] = &[];
         for label in labels.iter() {
             // The first name is above the empty one unless it is empty itself, which is refused below.
-            ascending &= previous < label.name;
+            ascending &= ascends(previous, label.name);
             previous = label.name;
             bytes += label.name.len() + label.value.len();
             longest = longest.max(label.value.len());
@@ -203,7 +205,7 @@ impl Canonicalizer {
             if value.is_empty() {
                 continue;
             }
-            named |= *name == METRIC_NAME.as_bytes();
+            named |= is_metric_name(name);
             buffer.extend_from_slice(name);
             buffer.push(SEPARATOR);
             buffer.extend_from_slice(value);
@@ -211,11 +213,38 @@ impl Canonicalizer {
             separators += 2;
         }
         // If no byte but the separators is above 0x7F, everything is ASCII and nothing need be looked at label by label.
-        let high: usize = buffer.iter().map(|byte| usize::from(byte >> 7)).sum();
-        if high != separators {
+        if count_high(buffer) != separators {
             check_utf8(labels)?;
         }
         if named { Ok(()) } else { Err(SeriesFault::MissingMetricName) }
+    }
+}
+
+/// Whether this is the name of the label that holds the metric's name; eight bytes are one comparison.
+fn is_metric_name(name: &[u8]) -> bool {
+    <&[u8; 8]>::try_from(name).is_ok_and(|name| name == METRIC_NAME)
+}
+
+/// Number of bytes above 0x7F, eight at a time: each byte of a word counts for itself, as often as a byte can count.
+fn count_high(bytes: &[u8]) -> usize {
+    let mut count = 0;
+    for block in bytes.chunks(8 * 255) {
+        let (words, rest) = block.as_chunks::<8>();
+        let high = |word: &[u8; 8]| u64::from_le_bytes(*word) >> 7 & 0x0101_0101_0101_0101;
+        let lanes: u64 = words.iter().map(high).sum();
+        let pairs = (lanes & 0x00FF_00FF_00FF_00FF) + (lanes >> 8 & 0x00FF_00FF_00FF_00FF);
+        count += (pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48) as usize;
+        count += rest.iter().filter(|byte| **byte > 0x7F).count();
+    }
+    count
+}
+
+/// Whether `name` comes after `previous`; most names differ in their first byte.
+#[inline]
+fn ascends(previous: &[u8], name: &[u8]) -> bool {
+    match (previous.first(), name.first()) {
+        (Some(a), Some(b)) if a != b => a < b,
+        _ => previous < name,
     }
 }
 
@@ -226,7 +255,7 @@ fn check_utf8(labels: &[Label<'_>]) -> Result<(), SeriesFault> {
     let is_sound = |label: &Label<'_>| label.value.is_empty() || is_text(label.name) && is_text(label.value);
     match labels.iter().position(|label| !is_sound(label)) {
         None => Ok(()),
-        Some(at) if labels[at].name == METRIC_NAME.as_bytes() => Err(SeriesFault::InvalidMetricName),
+        Some(at) if is_metric_name(labels[at].name) => Err(SeriesFault::InvalidMetricName),
         Some(at) => Err(SeriesFault::InvalidLabel(at)),
     }
 }

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use narthex_model::Labels;
+use narthex_model::{Labels, METRIC_NAME};
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
@@ -22,6 +22,12 @@ fn canonicalize(labels: &[RawLabel<'_>]) -> Result<(Vec<u8>, SeriesHash), (&'sta
 }
 
 proptest! {
+    #[test]
+    fn high_bytes_are_counted_exactly(bytes in vec(any::<u8>(), 0..100), copies in 1usize..60) {
+        let bytes = bytes.repeat(copies);
+        prop_assert_eq!(count_high(&bytes), bytes.iter().filter(|byte| **byte > 0x7F).count());
+    }
+
     #[test]
     fn canonical_bytes_are_those_of_the_model(
         mut labels in vec(("[a-c]{1,3}|ä|a\\.b", "[a-cß]{0,3}"), 0..6),
