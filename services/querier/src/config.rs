@@ -4,7 +4,9 @@ use std::{net::SocketAddr, time::Duration};
 
 use clap::{ArgAction, Args, Parser};
 use narthex_promql::EngineConfig;
-use narthex_service::{AdminSettings, ByteSize, DataClockSettings, HumanDuration, MemberSettings, PublicSettings};
+use narthex_service::{
+    AdminSettings, ByteSize, DataClockSettings, HumanDuration, MemberSettings, PublicSettings,
+};
 use narthex_telemetry::TelemetrySettings;
 
 /// Answers PromQL over HTTP from the ingesters of all partitions.
@@ -12,7 +14,12 @@ use narthex_telemetry::TelemetrySettings;
 #[command(name = "narthex-querier", version)]
 pub struct Config {
     /// Address of the query API, and of /ready, /live and /metrics unless --admin-listen is set
-    #[arg(long = "listen", env = "NARTHEX_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9009")]
+    #[arg(
+        long = "listen",
+        env = "NARTHEX_LISTEN",
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:9009"
+    )]
     pub listen: SocketAddr,
 
     /// Who this process is in the cluster.
@@ -44,7 +51,12 @@ pub struct Config {
 #[derive(Debug, Clone, Args)]
 pub struct QueryArgs {
     /// Longest time a query may run; the timeout parameter of a request only shortens it
-    #[arg(long = "query.timeout", env = "NARTHEX_QUERY_TIMEOUT", value_name = "DURATION", default_value = "2m")]
+    #[arg(
+        long = "query.timeout",
+        env = "NARTHEX_QUERY_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "2m"
+    )]
     pub timeout: HumanDuration,
 
     /// How far back an instant selector looks for a sample
@@ -75,7 +87,12 @@ pub struct QueryArgs {
     pub max_series: u64,
 
     /// Most bytes of chunks one selector may receive from all owners together
-    #[arg(long = "query.max-bytes", env = "NARTHEX_QUERY_MAX_BYTES", value_name = "BYTES", default_value = "5GiB")]
+    #[arg(
+        long = "query.max-bytes",
+        env = "NARTHEX_QUERY_MAX_BYTES",
+        value_name = "BYTES",
+        default_value = "5GiB"
+    )]
     pub max_bytes: ByteSize,
 
     /// Round start and end of range queries down to multiples of the step, as the managed service does

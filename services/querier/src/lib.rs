@@ -11,7 +11,9 @@ mod metrics;
 mod querier;
 pub mod read;
 mod reads;
+mod run;
 
 pub use config::{Config, QueryArgs, QuerySettings};
 pub use querier::{Querier, routes_over, with_cors};
 pub use reads::{Lookup, Reads};
+pub use run::{RunError, run};

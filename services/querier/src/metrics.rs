@@ -69,20 +69,40 @@ impl Metrics {
         };
         let registry = registry.sub_registry_with_prefix("narthex_querier");
         registry.register("queries", "Requests by kind and outcome", metrics.queries.clone());
-        registry.register("query_duration_seconds", "Time to the first byte of the answer", metrics.duration.clone());
+        registry.register(
+            "query_duration_seconds",
+            "Time to the first byte of the answer",
+            metrics.duration.clone(),
+        );
         registry.register("query_samples", "Samples that a query looked at", metrics.samples.clone());
         registry.register("query_series", "Series in a query's answer", metrics.series.clone());
         registry.register("queries_running", "Requests being answered", metrics.running.clone());
         registry.register("queries_waiting", "Requests waiting for a slot", metrics.waiting.clone());
-        registry.register("queries_refused", "Requests refused before they ran, by reason", metrics.refused.clone());
+        registry.register(
+            "queries_refused",
+            "Requests refused before they ran, by reason",
+            metrics.refused.clone(),
+        );
         let help = "Reads that an owner did not answer completely, by reason";
         registry.register("owner_read_failures", help, metrics.owner_failures.clone());
-        registry.register("hedged_reads", "Partitions whose third owner was asked early", metrics.hedged.clone());
+        registry.register(
+            "hedged_reads",
+            "Partitions whose third owner was asked early",
+            metrics.hedged.clone(),
+        );
         registry.register("replans", "Reads planned again on a newer ring", metrics.replans.clone());
-        registry.register("reads_without_quorum", "Reads that found no quorum of a partition", metrics.no_quorum.clone());
+        registry.register(
+            "reads_without_quorum",
+            "Reads that found no quorum of a partition",
+            metrics.no_quorum.clone(),
+        );
         let help = "Series of which two owners hold different values for one timestamp";
         registry.register("conflicting_series", help, metrics.conflicts.clone());
-        registry.register("received_bytes", "Bytes of chunks received from owners", metrics.received_bytes.clone());
+        registry.register(
+            "received_bytes",
+            "Bytes of chunks received from owners",
+            metrics.received_bytes.clone(),
+        );
         metrics
     }
 }

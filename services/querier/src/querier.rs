@@ -1,12 +1,12 @@
 //! The wiring: from a cluster snapshot and a pool of peers to the API's routes.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use axum::{Router, middleware};
-use narthex_cluster::Cluster;
+use narthex_cluster::{Cluster, Snapshot};
 use narthex_model::Zone;
 use narthex_rpc::Peers;
-use narthex_service::Components;
+use narthex_service::{Components, Condition};
 
 use crate::{
     config::QuerySettings,
@@ -20,10 +20,14 @@ use crate::{
 pub struct Querier {
     reader: Reader,
     routes: Router,
+    cluster: Cluster,
+    peers: Option<Peers>,
+    ring: Condition,
 }
 
 impl Querier {
-    /// Reads through the process's peers. Owners of `zone` are asked first.
+    /// Reads through the process's peers. Owners of `zone` are asked first. Adds the readiness condition `querier-ring`;
+    /// [`Self::follow_ring`] keeps it.
     pub fn new(
         settings: QuerySettings,
         cluster: Cluster,
@@ -31,8 +35,9 @@ impl Querier {
         zone: Zone,
         components: &Components,
     ) -> Self {
-        let owners = PeerOwners { peers, deadline: settings.timeout };
-        Self::over(settings, cluster, Arc::new(owners), zone, components)
+        let owners = PeerOwners { peers: peers.clone(), deadline: settings.timeout };
+        let querier = Self::over(settings, cluster, Arc::new(owners), zone, components);
+        Self { peers: Some(peers), ..querier }
     }
 
     /// Reads through any [`Owners`], as tests and simulations have them.
@@ -47,7 +52,7 @@ impl Querier {
         let limits =
             Limits { series: settings.max_series, samples: settings.max_samples, bytes: settings.max_bytes };
         let reader = Reader::new(ReaderParts {
-            cluster,
+            cluster: cluster.clone(),
             owners,
             clock: components.clock.clone(),
             random: components.random.clone(),
@@ -57,7 +62,28 @@ impl Querier {
             hedge_after: settings.hedge_after,
         });
         let routes = router(Arc::new(Api::new(Arc::new(reader.clone()), settings, components, metrics)));
-        Self { reader, routes }
+        let ring = components.health.condition("querier-ring");
+        judge(&ring, &cluster.snapshot());
+        Self { reader, routes, cluster, peers: None, ring }
+    }
+
+    /// Follows the ring as long as it is polled: readiness, and connections to owners that left are closed.
+    pub async fn follow_ring(&self) {
+        let mut changes = self.cluster.changes();
+        loop {
+            let snapshot = self.cluster.snapshot();
+            judge(&self.ring, &snapshot);
+            let owners = snapshot.ring.partitions().iter().flat_map(|partition| &partition.owners);
+            let known: HashSet<&str> = owners.map(|owner| owner.address.as_str()).collect();
+            if let Some(peers) = &self.peers
+                && !known.is_empty()
+            {
+                peers.retain(|address| known.contains(address));
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// The quorum reads behind the API, for whoever evaluates in the same process.
@@ -68,6 +94,16 @@ impl Querier {
     /// The routes of the query API; a public service wraps them with its edge.
     pub fn routes(&self) -> Router {
         self.routes.clone()
+    }
+}
+
+fn judge(ring: &Condition, snapshot: &Snapshot) {
+    if snapshot.revision == 0 {
+        ring.not_ready("waiting for the control plane's first answer");
+    } else if snapshot.ring.partitions().is_empty() {
+        ring.not_ready("the ring has no partition; are the ingesters registered?");
+    } else {
+        ring.ready();
     }
 }
 

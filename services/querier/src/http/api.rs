@@ -1,10 +1,6 @@
 //! What all handlers share, and the frame around each of them: slot, timeout, metrics, log.
 
-use std::{
-    future::Future,
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::response::{IntoResponse, Response};
 use narthex_model::WorkspaceId;
@@ -64,7 +60,10 @@ impl Api {
 
     /// How long a request may take: the server's limit, or less where it asks for less.
     pub(crate) fn time_limit(&self, call: &Call) -> Result<Duration, ApiError> {
-        let asked = call.params.duration("timeout")?.map(|millis| Duration::from_millis(millis.max(0).unsigned_abs()));
+        let asked = call
+            .params
+            .duration("timeout")?
+            .map(|millis| Duration::from_millis(millis.max(0).unsigned_abs()));
         Ok(asked.map_or(self.settings.timeout, |asked| asked.min(self.settings.timeout)))
     }
 
@@ -131,7 +130,9 @@ impl Drop for Counted<'_> {
 fn log(error: &ApiError) {
     let ApiError { kind, text } = error;
     match kind {
-        ErrorKind::Internal => tracing::error!(error = %text, "query failed by a fault of the system, please report it"),
+        ErrorKind::Internal => {
+            tracing::error!(error = %text, "query failed by a fault of the system, please report it")
+        }
         ErrorKind::Unavailable | ErrorKind::Timeout => {
             tracing::warn!(error = %text, "query failed, check that the ingesters named are up and not overloaded");
         }

@@ -28,8 +28,10 @@ impl FromRequest<Arc<Api>> for Call {
 
     async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
-        let workspace = parts.extensions.get::<Authenticated>().and_then(|who| Some(who.workspace.as_ref()?.id));
-        let unchecked = || ApiError::new(ErrorKind::Internal, "the request did not pass the edge").into_response();
+        let workspace =
+            parts.extensions.get::<Authenticated>().and_then(|who| Some(who.workspace.as_ref()?.id));
+        let unchecked =
+            || ApiError::new(ErrorKind::Internal, "the request did not pass the edge").into_response();
         let workspace = workspace.ok_or_else(unchecked)?;
         let path = Path::<Vec<(String, String)>>::from_request_parts(&mut parts, api).await;
         let Path(segments) = path.map_err(IntoResponse::into_response)?;

@@ -24,7 +24,8 @@ const HEADERS: [(HeaderName, &str); 5] = [
 pub(crate) async fn allow_browsers(request: Request, next: Next) -> Response {
     let from_page = request.headers().contains_key(header::ORIGIN);
     let preflight = request.method() == Method::OPTIONS;
-    let mut response = if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    let mut response =
+        if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
     if from_page || preflight {
         mark(response.headers_mut());
     }

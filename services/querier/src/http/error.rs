@@ -87,7 +87,9 @@ impl From<EvalError> for ApiError {
     fn from(error: EvalError) -> Self {
         let kind = match &error {
             EvalError::BadData(reason) => return Self::parameter("query", reason),
-            EvalError::Execution(_) | EvalError::TooManySamples | EvalError::LimitExceeded(_) => ErrorKind::Execution,
+            EvalError::Execution(_) | EvalError::TooManySamples | EvalError::LimitExceeded(_) => {
+                ErrorKind::Execution
+            }
             EvalError::Timeout => ErrorKind::Timeout,
             EvalError::Canceled => ErrorKind::Canceled,
             EvalError::Unavailable(_) => ErrorKind::Unavailable,
@@ -110,7 +112,8 @@ impl IntoResponse for ApiError {
         body.extend_from_slice(b",\"error\":");
         write_string(&mut body, &self.text);
         body.push(b'}');
-        let mut response = (self.kind.status(), [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        let mut response =
+            (self.kind.status(), [(header::CONTENT_TYPE, "application/json")], body).into_response();
         if self.kind == ErrorKind::MethodNotAllowed {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, OPTIONS"));
         }

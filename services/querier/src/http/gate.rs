@@ -86,7 +86,9 @@ impl Gate {
         let bound = self.limits.waiting_per_workspace + lane.slots.available_permits();
         if before >= bound {
             self.metrics.refused.get_or_create(&Reason { reason: "too_many_waiting" }).inc();
-            let text = format!("too many queries of the workspace are waiting already (limit: {bound}), try again later");
+            let text = format!(
+                "too many queries of the workspace are waiting already (limit: {bound}), try again later"
+            );
             return Err(ApiError::new(ErrorKind::TooManyRequests, text));
         }
         let closed = |_| ApiError::new(ErrorKind::Unavailable, "the querier is shutting down, ask another");

@@ -44,7 +44,14 @@ fn times_are_seconds_or_rfc_3339() {
 
 #[test]
 fn durations_are_seconds_or_units() {
-    for (text, millis) in [("15", 15_000), ("0.5", 500), ("1e2", 100_000), ("5m", 300_000), ("1h30m", 5_400_000), ("-1", -1_000)] {
+    for (text, millis) in [
+        ("15", 15_000),
+        ("0.5", 500),
+        ("1e2", 100_000),
+        ("5m", 300_000),
+        ("1h30m", 5_400_000),
+        ("-1", -1_000),
+    ] {
         assert_eq!(parse_duration(text), Ok(millis), "{text}");
     }
     for text in ["", "x", "1.5h", "NaN"] {
@@ -57,8 +64,14 @@ fn durations_are_seconds_or_units() {
 #[test]
 fn form_parameters_come_before_those_of_the_url() {
     let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8"));
-    let merged = Params::of_request(&Method::POST, &headers, Some("query=url&match[]=c&x=+%2B"), b"query=form&match%5B%5D=a&match[]=b");
+    headers
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8"));
+    let merged = Params::of_request(
+        &Method::POST,
+        &headers,
+        Some("query=url&match[]=c&x=+%2B"),
+        b"query=form&match%5B%5D=a&match[]=b",
+    );
     assert_eq!(merged.get("query"), "form");
     assert_eq!(merged.get("x"), " +");
     assert_eq!(merged.all("match[]").collect::<Vec<_>>(), ["a", "b", "c"]);

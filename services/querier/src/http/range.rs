@@ -43,10 +43,11 @@ impl Steps {
         if end < start {
             return Err(ApiError::parameter("end", "end timestamp must not be before start time"));
         }
-        let step =
-            time::parse_duration(call.params.get("step")).map_err(|reason| ApiError::parameter("step", reason))?;
+        let step = time::parse_duration(call.params.get("step"))
+            .map_err(|reason| ApiError::parameter("step", reason))?;
         if step <= 0 {
-            let text = "zero or negative query resolution step widths are not accepted. Try a positive integer";
+            let text =
+                "zero or negative query resolution step widths are not accepted. Try a positive integer";
             return Err(ApiError::parameter("step", text));
         }
         let span = i128::from(end.0) - i128::from(start.0);

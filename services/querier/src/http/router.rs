@@ -8,15 +8,14 @@ use axum::{
 };
 use tower_http::compression::CompressionLayer;
 
-use super::{ApiError, Api, ErrorKind, labels, metadata, query, range, series, status};
+use super::{Api, ApiError, ErrorKind, labels, metadata, query, range, series, status};
 
 /// All paths of the query API. The edge in front has merged repeated slashes.
 pub(crate) fn router(api: Arc<Api>) -> Router {
     let mut router = Router::new();
     for (path, methods) in paths() {
-        let methods = methods.fallback(async || {
-            ApiError::new(ErrorKind::MethodNotAllowed, "method not allowed on this path")
-        });
+        let methods = methods
+            .fallback(async || ApiError::new(ErrorKind::MethodNotAllowed, "method not allowed on this path"));
         router = router.route(&format!("/workspaces/{{workspace}}/api/v1{path}"), methods);
     }
     router.with_state(api).layer(CompressionLayer::new())

@@ -11,10 +11,14 @@ pub(crate) fn parse(params: &Params) -> Result<Vec<Vec<Matcher>>, String> {
     params.all("match[]").map(parse_one).collect()
 }
 
+const ALL_MATCH_EMPTY: &str = "match[] must contain at least one non-empty matcher";
+
 fn parse_one(text: &str) -> Result<Vec<Matcher>, String> {
-    let matchers = parse_selector(text).map_err(|error| error.to_string())?;
-    if matchers.iter().all(Matcher::matches_empty) {
-        return Err("match[] must contain at least one non-empty matcher".into());
+    match parse_selector(text) {
+        Ok(matchers) if matchers.iter().all(Matcher::matches_empty) => Err(ALL_MATCH_EMPTY.into()),
+        Ok(matchers) => Ok(matchers),
+        // Prometheus says this after parsing, so without a place in the text.
+        Err(error) if error.message == ALL_MATCH_EMPTY => Err(error.message),
+        Err(error) => Err(error.to_string()),
     }
-    Ok(matchers)
 }

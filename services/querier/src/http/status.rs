@@ -82,7 +82,8 @@ pub(crate) async fn query_exemplars(State(api): State<Arc<Api>>, call: Call) -> 
         if end < start {
             return Err(ApiError::bad_data("end timestamp must not be before start timestamp"));
         }
-        narthex_promql::parse(call.params.get("query")).map_err(|error| ApiError::bad_data(error.to_string()))?;
+        narthex_promql::parse(call.params.get("query"))
+            .map_err(|error| ApiError::bad_data(error.to_string()))?;
         Ok(success(Truncated(false), |out| out.extend_from_slice(b"[]")))
     })
     .await

@@ -6,7 +6,8 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 /// The earliest time that clients send, in the form that Prometheus's own libraries print.
 const MIN_TIME: (&str, TimestampMs) = ("-292273086-05-16T16:47:06Z", TimestampMs(-9_223_309_901_257_974_000));
 /// The latest one.
-const MAX_TIME: (&str, TimestampMs) = ("292277025-08-18T07:12:54.999999999Z", TimestampMs(9_223_309_901_257_974_999));
+const MAX_TIME: (&str, TimestampMs) =
+    ("292277025-08-18T07:12:54.999999999Z", TimestampMs(9_223_309_901_257_974_999));
 
 /// Start of a metadata request that names none.
 pub(crate) const MIN: TimestampMs = MIN_TIME.1;

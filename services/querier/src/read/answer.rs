@@ -90,7 +90,8 @@ impl AnswerBuilder {
         let malformed = |text: String| OwnerError::Failed(Failure::Malformed(text));
         let encoding = Encoding::from_tag(chunk.encoding).map_err(|error| malformed(error.to_string()))?;
         let series = usize::try_from(chunk.series).ok().and_then(|at| self.series.get_mut(at));
-        let series = series.ok_or_else(|| malformed(format!("chunk of the unknown series {}", chunk.series)))?;
+        let series =
+            series.ok_or_else(|| malformed(format!("chunk of the unknown series {}", chunk.series)))?;
         let v1::Chunk { samples, min_ms, max_ms, data, .. } = chunk;
         let chunk = Chunk { encoding, samples, min_ms, max_ms, data };
         decode(&chunk, self.range, series).map_err(malformed)
@@ -133,7 +134,8 @@ fn decode(chunk: &Chunk, range: TimeRange, into: &mut SeriesData) -> Result<(), 
         })
     };
     decoded.map_err(|error| error.to_string())?;
-    let agrees = count == u64::from(chunk.samples) && first == Some(chunk.min_ms) && last == Some(chunk.max_ms);
+    let agrees =
+        count == u64::from(chunk.samples) && first == Some(chunk.min_ms) && last == Some(chunk.max_ms);
     match damage {
         Some(damage) => Err(damage),
         None if agrees => Ok(()),

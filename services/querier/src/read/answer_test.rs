@@ -16,7 +16,8 @@ fn state() -> Part {
 }
 
 fn series(names: &[&str]) -> Part {
-    let labels = names.iter().map(|name| Labels::from_pairs([("__name__", name)]).as_bytes().clone()).collect();
+    let labels =
+        names.iter().map(|name| Labels::from_pairs([("__name__", name)]).as_bytes().clone()).collect();
     Part::Series(v1::SeriesBatch { labels })
 }
 

@@ -9,7 +9,9 @@ use narthex_model::{
 use narthex_promql::{Selection, SeriesData};
 use narthex_rpc::v1::{self, label_matcher::Op, series_response::Part};
 
-use super::{Answer, AnswerBuilder, AnswerState, Budget, Failure, Owners, failure::OwnerError, partition::OwnerCall};
+use super::{
+    Answer, AnswerBuilder, AnswerState, Budget, Failure, Owners, failure::OwnerError, partition::OwnerCall,
+};
 use crate::reads::Lookup;
 
 /// What all questions of one read share.
@@ -166,8 +168,8 @@ impl Context {
             Some(Part::Series(batch)) => {
                 for bytes in batch.labels {
                     self.budget.charge_bytes(bytes.len()).map_err(OwnerError::Fatal)?;
-                    let labels =
-                        Labels::from_canonical(bytes).map_err(|error| Failure::Malformed(error.to_string()))?;
+                    let labels = Labels::from_canonical(bytes)
+                        .map_err(|error| Failure::Malformed(error.to_string()))?;
                     if found.last().is_some_and(|last| *last >= labels) {
                         return Err(Failure::Malformed(format!("series {labels} is out of order")).into());
                     }

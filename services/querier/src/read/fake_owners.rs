@@ -80,7 +80,8 @@ impl Fake {
             max_ms: samples[samples.len() - 1].0,
             data: encode_raw(samples.iter().copied()).into(),
         };
-        let chunks = series.iter().enumerate().filter(|(_, (_, samples))| !samples.is_empty()).map(chunk).collect();
+        let chunks =
+            series.iter().enumerate().filter(|(_, (_, samples))| !samples.is_empty()).map(chunk).collect();
         vec![
             Part::State(self.state()),
             Part::Series(v1::SeriesBatch { labels }),
@@ -124,7 +125,8 @@ impl FakeOwners {
 
     fn strings(&self, owner: &Owner, limit: u32) -> Result<v1::LabelsResponse, RpcError> {
         let fake = self.find(owner)?;
-        let mut values: Vec<String> = fake.series.iter().map(|(labels, _)| labels.metric_name().to_owned()).collect();
+        let mut values: Vec<String> =
+            fake.series.iter().map(|(labels, _)| labels.metric_name().to_owned()).collect();
         values.sort();
         values.truncate(if limit == 0 { usize::MAX } else { limit as usize });
         Ok(v1::LabelsResponse { state: Some(fake.state()), values })
@@ -193,7 +195,12 @@ impl Owners for FakeOwners {
         request: v1::MetadataRequest,
     ) -> Result<v1::MetadataResponse, RpcError> {
         let fake = self.find(owner)?;
-        let entry = v1::MetricMetadata { metric: request.metric, r#type: 1, help: owner.instance.to_string(), unit: String::new() };
+        let entry = v1::MetricMetadata {
+            metric: request.metric,
+            r#type: 1,
+            help: owner.instance.to_string(),
+            unit: String::new(),
+        };
         Ok(v1::MetadataResponse { state: Some(fake.state()), metadata: vec![entry] })
     }
 }

@@ -46,7 +46,9 @@ pub fn merge_copies(answers: Vec<Vec<SeriesData>>) -> Merged {
 /// Whether any series of two answers holds different values for one timestamp; what a third owner's answer can settle.
 pub(crate) fn have_conflicts(answers: &[&[SeriesData]]) -> bool {
     let mut lists: Vec<_> = answers.iter().map(|list| list.iter().peekable()).collect();
-    while let Some(labels) = least_of(lists.iter_mut().filter_map(|list| list.peek().map(|series| &series.labels))) {
+    while let Some(labels) =
+        least_of(lists.iter_mut().filter_map(|list| list.peek().map(|series| &series.labels)))
+    {
         let labels = labels.clone();
         let copies: Vec<&SeriesData> =
             lists.iter_mut().filter_map(|list| list.next_if(|series| series.labels == labels)).collect();

@@ -42,7 +42,8 @@ fn series(labels: &Labels, samples: &Samples) -> SeriesData {
 
 fn samples_of(series: &SeriesData) -> Samples {
     let floats = series.timestamps.iter().zip(&series.values).map(|(at, value)| (*at, Value::Float(*value)));
-    let histograms = series.histograms.iter().map(|(at, histogram)| (*at, Value::Histogram(histogram.clone())));
+    let histograms =
+        series.histograms.iter().map(|(at, histogram)| (*at, Value::Histogram(histogram.clone())));
     floats.chain(histograms).collect()
 }
 

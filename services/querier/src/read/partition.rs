@@ -19,10 +19,7 @@ use narthex_service::SharedClock;
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument;
 
-use super::{
-    Answer, Failure, ReadQuorum, Step,
-    failure::OwnerError,
-};
+use super::{Answer, Failure, ReadQuorum, Step, failure::OwnerError};
 use crate::metrics::{Metrics, Reason};
 
 /// Counts messages from owners, so that a long answer is not taken for silence.
@@ -123,7 +120,8 @@ impl<T: Send + 'static> PartitionRead<T> {
         quorum: &mut ReadQuorum,
         answers: &mut [Option<T>],
     ) -> Result<Step, PartitionError> {
-        let fault = |error: JoinError| SourceError::Internal(format!("reading an owner's answer failed: {error}"));
+        let fault =
+            |error: JoinError| SourceError::Internal(format!("reading an owner's answer failed: {error}"));
         let (owner, result) = done.map_err(|error| PartitionError::Fatal(fault(error)))?;
         match result {
             Ok(Answer { state, data }) => {
@@ -150,7 +148,8 @@ impl<T: Send + 'static> PartitionRead<T> {
     fn no_quorum(&self, quorum: &ReadQuorum) -> PartitionError {
         let Partition { id, state, owners, .. } = &self.partition;
         let failures = quorum.failures();
-        let replan = failures.iter().flatten().any(|f| matches!(f, Failure::NotHeld(_) | Failure::OtherEpoch));
+        let replan =
+            failures.iter().flatten().any(|f| matches!(f, Failure::NotHeld(_) | Failure::OtherEpoch));
         let describe = |(owner, failure): (&Owner, &Option<Failure>)| match failure {
             Some(failure) => format!("{} {failure}", owner.instance),
             None => format!("{} answered", owner.instance),

@@ -123,6 +123,9 @@ impl ReadQuorum {
         let of = |epoch: Epoch| self.owners.iter().filter(|state| epoch_of(state) == Some(epoch)).count();
         let best = self.owners.iter().filter_map(epoch_of).max_by_key(|epoch| (of(*epoch), *epoch));
         let owners = self.owners.iter().enumerate();
-        owners.filter(|(_, state)| best.is_some() && epoch_of(state) == best).map(|(owner, _)| owner).collect()
+        owners
+            .filter(|(_, state)| best.is_some() && epoch_of(state) == best)
+            .map(|(owner, _)| owner)
+            .collect()
     }
 }

@@ -4,13 +4,7 @@
 //! writes before the query began (P-1), and with that every sample acknowledged before. Changes after that add
 //! partitions only for samples that the query need not see.
 
-use std::{
-    collections::BTreeSet,
-    future::Future,
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, fmt, future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use narthex_cluster::{Cluster, Snapshot};
@@ -105,9 +99,10 @@ impl Reader {
             };
             let (text, again) = match error {
                 PartitionError::NoQuorum { text, replan } => (text, replan),
-                PartitionError::NewerRing(seen) => {
-                    (format!("the ring moved to revision {seen} and the control plane cannot be asked for it"), true)
-                }
+                PartitionError::NewerRing(seen) => (
+                    format!("the ring moved to revision {seen} and the control plane cannot be asked for it"),
+                    true,
+                ),
                 PartitionError::Fatal(_) => unreachable!("returned above"),
             };
             if !again || plan == PLANS {
@@ -132,7 +127,12 @@ impl Reader {
         }
     }
 
-    async fn read_ring<T, R>(&self, ring: &Ring, question: &Question<T, R>, first: bool) -> Result<Vec<R>, PartitionError>
+    async fn read_ring<T, R>(
+        &self,
+        ring: &Ring,
+        question: &Question<T, R>,
+        first: bool,
+    ) -> Result<Vec<R>, PartitionError>
     where
         T: Send + 'static,
         R: Send + 'static,

@@ -11,8 +11,7 @@ use narthex_model::{Labels, Matcher, TimeRange, WorkspaceId};
 use narthex_promql::{SelectHints, SelectedSeries, Selection, SourceError};
 use narthex_ring::{Replication, Ring};
 use narthex_rpc::RpcError;
-use narthex_service::Components;
-use tokio::time::Instant;
+use narthex_service::{Components, SystemClock};
 
 use super::{
     Limits, Reader, ReaderParts,
@@ -30,7 +29,12 @@ fn snapshot(revision: u64, ring: Ring) -> Snapshot {
     Snapshot { revision, ring: Arc::new(ring), ..Snapshot::empty(Replication::Three) }
 }
 
-fn reader_of(owners: &FakeOwners, cluster: Cluster, limits: Limits, hedge_after: Duration) -> (Reader, Metrics) {
+fn reader_of(
+    owners: &FakeOwners,
+    cluster: Cluster,
+    limits: Limits,
+    hedge_after: Duration,
+) -> (Reader, Metrics) {
     let components = Components::from_system(None);
     let metrics = Metrics::register(&mut components.registry.lock());
     let parts = ReaderParts {
@@ -62,7 +66,8 @@ async fn select(reader: &Reader) -> Result<SelectedSeries, SourceError> {
 /// Names with their samples.
 fn plain(selected: SelectedSeries) -> Vec<(String, Vec<(i64, f64)>)> {
     let samples = |times: Vec<i64>, values: Vec<f64>| times.into_iter().zip(values).collect();
-    let one = |s: narthex_promql::SeriesData| (s.labels.metric_name().to_owned(), samples(s.timestamps, s.values));
+    let one =
+        |s: narthex_promql::SeriesData| (s.labels.metric_name().to_owned(), samples(s.timestamps, s.values));
     selected.series.into_iter().map(one).collect()
 }
 
@@ -111,8 +116,13 @@ async fn without_a_quorum_of_every_partition_the_read_fails_and_says_where() {
     let healthy = ["a-0", "b-0", "c-0", "b-1"].map(|name| (name, full.clone()));
     let owners = FakeOwners::new(healthy.into_iter().chain([("a-1", full.clone().acting(down()))]));
     let (reader, metrics) = reader(&owners, 2);
-    let Err(SourceError::Unavailable(text)) = select(&reader).await else { panic!("part of the data passed as all") };
-    assert!(text.starts_with("partition 1 (ACTIVE) cannot be read: 2 complete answer(s) are needed; "), "{text}");
+    let Err(SourceError::Unavailable(text)) = select(&reader).await else {
+        panic!("part of the data passed as all")
+    };
+    assert!(
+        text.starts_with("partition 1 (ACTIVE) cannot be read: 2 complete answer(s) are needed; "),
+        "{text}"
+    );
     assert!(text.contains("a-1 unavailable: connection refused"), "{text}");
     assert!(text.contains("c-1 unavailable: nobody there"), "{text}");
     assert_eq!(metrics.no_quorum.get(), 1);
@@ -145,13 +155,17 @@ async fn a_newer_ring_makes_a_new_plan() {
     let all = || of(["a-0", "b-0", "c-0"], &first).into_iter().chain(of(["a-1", "b-1", "c-1"], &second));
     let cluster = |control| Cluster::new(snapshot(1, ring(1, 1)), Some(Arc::new(control)));
     let owners = FakeOwners::new(all());
-    let (reader, metrics) = reader_of(&owners, cluster(Control(Some(ring(2, 2)))), LIMITS, Duration::from_secs(20));
+    let (reader, metrics) =
+        reader_of(&owners, cluster(Control(Some(ring(2, 2)))), LIMITS, Duration::from_secs(20));
     let found = select(&reader).await.map(plain);
     assert_eq!(found, Ok(vec![("a".into(), vec![(1, 1.0)]), ("b".into(), vec![(1, 2.0)])]));
     assert_eq!(metrics.replans.get(), 1, "revision 3 came after the catch-up, so the second plan stands");
 
     let (reader, _) = reader_of(&owners, cluster(Control(None)), LIMITS, Duration::from_secs(20));
-    assert!(matches!(select(&reader).await, Err(SourceError::Unavailable(_))), "the new ring cannot be learned");
+    assert!(
+        matches!(select(&reader).await, Err(SourceError::Unavailable(_))),
+        "the new ring cannot be learned"
+    );
 }
 
 #[tokio::test]
@@ -193,7 +207,9 @@ async fn a_read_beyond_its_budget_fails() {
     let fake = Fake::holding("up", &[(1, 1.0), (2, 2.0)]);
     let owners = FakeOwners::new(["a-0", "b-0", "c-0"].map(|name| (name, fake.clone())));
     let cluster = || Cluster::new(snapshot(1, ring(1, 1)), None);
-    for limits in [Limits { samples: 1, ..LIMITS }, Limits { bytes: 10, ..LIMITS }, Limits { series: 0, ..LIMITS }] {
+    for limits in
+        [Limits { samples: 1, ..LIMITS }, Limits { bytes: 10, ..LIMITS }, Limits { series: 0, ..LIMITS }]
+    {
         let (reader, _) = reader_of(&owners, cluster(), limits, Duration::from_secs(20));
         let found = select(&reader).await;
         assert!(matches!(found, Err(SourceError::LimitExceeded(_))), "{limits:?}: {found:?}");
@@ -211,9 +227,10 @@ async fn dropping_a_read_ends_its_streams() {
     let (reader, _) = reader(&owners, 1);
     let read = tokio::spawn(async move { select(&reader).await });
     let reaches = async |wanted: usize| {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let clock = SystemClock::shared();
+        let deadline = clock.monotonic() + Duration::from_secs(20);
         while owners.open.load(Ordering::SeqCst) != wanted {
-            assert!(Instant::now() < deadline, "not {wanted} open streams in time");
+            assert!(clock.monotonic() < deadline, "not {wanted} open streams in time");
             tokio::task::yield_now().await;
         }
     };

@@ -92,7 +92,8 @@ pub(crate) fn tidy(series: SeriesData) -> SeriesData {
         return series;
     }
     let floats = series.timestamps.iter().zip(&series.values).map(|(at, value)| (*at, Value::Float(*value)));
-    let histograms = series.histograms.iter().map(|(at, histogram)| (*at, Value::Histogram(histogram.clone())));
+    let histograms =
+        series.histograms.iter().map(|(at, histogram)| (*at, Value::Histogram(histogram.clone())));
     let mut samples: Vec<(i64, Value)> = floats.chain(histograms).collect();
     // The greatest value of a timestamp comes first, and deduplication keeps the first.
     samples.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| resolve(&b.1, &a.1)));
@@ -173,7 +174,8 @@ fn choose<'a>(candidates: &[Candidate<'a>], rule: Rule) -> Candidate<'a> {
         return first;
     }
     if rule == Rule::Majority {
-        let holds_two = |one: &&Candidate<'_>| candidates.iter().filter(|other| other.equals(**one)).count() >= 2;
+        let holds_two =
+            |one: &&Candidate<'_>| candidates.iter().filter(|other| other.equals(**one)).count() >= 2;
         if let Some(winner) = candidates.iter().find(holds_two) {
             return *winner;
         }

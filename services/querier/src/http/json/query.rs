@@ -58,7 +58,9 @@ impl QueryBody {
         let mut tail = Vec::new();
         let (kind, rest) = match value {
             QueryValue::Vector(samples) => ("vector", Rest::Vector(samples.into_iter())),
-            QueryValue::Matrix(series) => ("matrix", Rest::Matrix { waiting: series.into_iter(), open: None }),
+            QueryValue::Matrix(series) => {
+                ("matrix", Rest::Matrix { waiting: series.into_iter(), open: None })
+            }
             QueryValue::Scalar { timestamp, value } => {
                 write_pair(&mut tail, timestamp, |out| write_value(out, value));
                 ("scalar", Rest::Nothing)

@@ -64,7 +64,10 @@ fn times_are_seconds_with_milliseconds() {
 
 #[test]
 fn strings_are_escaped() {
-    assert_eq!(text(|out| write_string(out, "a\"b\\c\n\r\t\u{1}\u{1f}ä</>")), r#""a\"b\\c\n\r\t\u0001\u001fä</>""#);
+    assert_eq!(
+        text(|out| write_string(out, "a\"b\\c\n\r\t\u{1}\u{1f}ä</>")),
+        r#""a\"b\\c\n\r\t\u0001\u001fä</>""#
+    );
 }
 
 proptest! {
@@ -109,7 +112,8 @@ fn scalars_and_strings_are_pairs() {
 
 #[test]
 fn statistics_follow_the_result() {
-    let samples = QueryStats { total_queryable_samples: 8, per_step: vec![(1_000, 0), (2_500, 8)], peak_samples: 5 };
+    let samples =
+        QueryStats { total_queryable_samples: 8, per_step: vec![(1_000, 0), (2_500, 8)], peak_samples: 5 };
     let stats = Statistics { samples, queued: 0.5, preparation: 0.25, evaluation: 1.0 };
     let written = body(QueryValue::Matrix(vec![]), Some(&stats), b"");
     let parsed: serde_json::Value = serde_json::from_str(&written).expect("valid");
@@ -150,7 +154,8 @@ fn large_answers_come_in_bounded_pieces() {
         floats: (0..20_000).map(|at| (at * 1000, at as f64 / 7.0)).collect(),
         histograms: Vec::new(),
     };
-    let pieces: Vec<_> = QueryBody::new(QueryValue::Matrix((0..3).map(series).collect()), None, b"").collect();
+    let pieces: Vec<_> =
+        QueryBody::new(QueryValue::Matrix((0..3).map(series).collect()), None, b"").collect();
     assert!(pieces.len() > 10, "{}", pieces.len());
     assert!(pieces.iter().all(|piece| piece.len() < 128 * 1024));
     let parsed: serde_json::Value = serde_json::from_slice(&pieces.concat()).expect("valid");

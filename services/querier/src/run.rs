@@ -1,0 +1,166 @@
+//! The querier as a process: member of the cluster, public API behind the edge, endpoints for operators.
+//!
+//! The API answers only once the process is registered and its snapshot is at least as new as the registration: a reader
+//! that the control plane does not wait for must not read (rule 7, P-1).
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use narthex_cluster::{AddressError, ControlPlane, Member, Registration, Role};
+use narthex_edge::{Auth, Edge, EdgeOptions};
+use narthex_rpc::{PeerOptions, Peers};
+use narthex_service::{
+    Components,
+    server::{ServerOptions, Serving, bind, serve},
+};
+use narthex_telemetry::{Protocol, RequestLayer, RequestMetrics, admin_router};
+use tonic::{Code, Status};
+use tower::Layer;
+
+use crate::{
+    Querier,
+    config::Config,
+    http::{ApiError, ErrorKind},
+    querier::with_cors,
+};
+
+/// Why a querier does not start or does not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A control-plane address is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// A listen address cannot be used.
+    #[error(transparent)]
+    Listen(#[from] io::Error),
+    /// Unsigned requests would be taken from other machines.
+    #[error("--no-auth takes unsigned requests and needs a loopback address, but --listen is {0}")]
+    OpenToAll(SocketAddr),
+    /// The control plane does not take this process.
+    #[error("the control plane refuses this querier: {0}")]
+    Refused(String),
+}
+
+/// Runs until the components' shutdown token is cancelled and requests have drained.
+pub async fn run(config: Config, components: Components) -> Result<(), RunError> {
+    if config.public.no_auth && !config.listen.ip().is_loopback() {
+        return Err(RunError::OpenToAll(config.listen));
+    }
+    let start = components.random.bits64();
+    let control =
+        ControlPlane::remote(&config.member.control_plane_addresses, start, components.clock.clone())?;
+    let member = Member::watch(control, &components);
+    let peers = Peers::new(PeerOptions::default(), components.clock.clone());
+    let zone = config.member.zone.as_str().into();
+    let querier = Querier::new((&config.query).into(), member.cluster(), peers, zone, &components);
+    let door = Door::default();
+    let servers = serve_all(&config, &querier, &door, &member, &components).await?;
+    let outcome = take_part(&config, &querier, &door, &member, servers[0].local_addr(), &components).await;
+    components.shutdown.cancel();
+    for server in servers {
+        server.stopped().await;
+    }
+    member.leave().await;
+    outcome
+}
+
+/// The public API and the operators' endpoints, on one listener or two.
+async fn serve_all(
+    config: &Config,
+    querier: &Querier,
+    door: &Door,
+    member: &Member,
+    components: &Components,
+) -> Result<Vec<Serving>, RunError> {
+    let auth = if config.public.no_auth { Auth::Off } else { Auth::SigV4 };
+    let options = EdgeOptions { auth, ..EdgeOptions::new(config.public.region.as_str()) };
+    let edge = Edge::new(options, member.cluster(), components, "querier");
+    let routes = querier.routes().layer(middleware::from_fn_with_state(door.clone(), pass));
+    let public = with_cors(edge.wrap(routes));
+    let admin = admin_router(components.registry.clone(), components.health.clone());
+    let metrics = RequestMetrics::new(&components.registry, "querier", Protocol::Http);
+    let layer = RequestLayer::new(Protocol::Http, metrics, components.clock.clone());
+    let mut servers = Vec::new();
+    let app = match config.admin.admin_listen {
+        None => admin.fallback_service(public),
+        Some(address) => {
+            let listener = bind(address).await?;
+            servers.push(serve(listener, admin, ServerOptions::http(), components)?);
+            public
+        }
+    };
+    let app = Router::new().fallback_service(layer.layer(app));
+    let listener = bind(config.listen).await?;
+    servers.insert(0, serve(listener, app, ServerOptions::http(), components)?);
+    tracing::info!(listen = %servers[0].local_addr(), "serving the query API");
+    Ok(servers)
+}
+
+/// Registers, opens the API and follows the ring until the shutdown.
+async fn take_part(
+    config: &Config,
+    querier: &Querier,
+    door: &Door,
+    member: &Member,
+    listen: SocketAddr,
+    components: &Components,
+) -> Result<(), RunError> {
+    let condition = components.health.condition("querier-member");
+    if !member.first_snapshot(&condition).await {
+        return Ok(());
+    }
+    let registration = Registration {
+        instance: config.member.instance_name("querier").into(),
+        role: Role::Querier,
+        zone: config.member.zone.as_str().into(),
+        address: config.member.advertise_address.clone().unwrap_or_else(|| listen.to_string()),
+        ordinal: config.member.ordinal,
+        incarnation: None,
+    };
+    match member.register(registration, &condition).await {
+        Ok(_) => door.open(),
+        Err(status) => return refused(&status),
+    }
+    tokio::select! {
+        () = querier.follow_ring() => {}
+        () = components.shutdown.cancelled() => {}
+    }
+    Ok(())
+}
+
+fn refused(status: &Status) -> Result<(), RunError> {
+    match status.code() {
+        Code::Cancelled => Ok(()),
+        _ => Err(RunError::Refused(status.message().to_owned())),
+    }
+}
+
+/// Closed until the process takes part.
+#[derive(Debug, Clone, Default)]
+struct Door(Arc<AtomicBool>);
+
+impl Door {
+    fn open(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+async fn pass(State(door): State<Door>, request: Request, next: Next) -> Response {
+    if door.0.load(Ordering::Acquire) {
+        return next.run(request).await;
+    }
+    let text = "the querier is not registered at the control plane yet, ask another or try again";
+    ApiError::new(ErrorKind::Unavailable, text).into_response()
+}
