@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use futures::future::BoxFuture;
+use futures::{FutureExt, future::BoxFuture};
 
 use super::{
     Control, EngineConfig, aggregate, binary,
@@ -134,27 +134,29 @@ impl<'a> Evaluator<'a> {
         })
     }
 
+    /// Each kind of node is a future of its own on the heap, which keeps the stack small however deep the tree is.
     async fn node(&mut self, expr: &Expr, steps: Steps) -> Evaluated<Value> {
+        let position = expr.position;
         match &expr.kind {
             ExprKind::Number { value, .. } => Ok(Value::Scalar(vec![*value; steps.count])),
             ExprKind::String(text) => Ok(Value::Text(text.clone())),
             ExprKind::Paren(inner) | ExprKind::Unary(false, inner) => self.eval(inner, steps).await,
             ExprKind::Unary(true, inner) => Ok(negate(self.eval(inner, steps).await?)),
-            ExprKind::StepInvariant(inner) => self.invariant(inner, steps).await,
+            ExprKind::StepInvariant(inner) => self.invariant(inner, steps).boxed().await,
             ExprKind::Vector(vector) => {
-                Ok(Value::Vector(selector::vector(self, vector, expr.position, steps).await?))
+                selector::vector(self, vector, position, steps).boxed().await.map(Value::Vector)
             }
             ExprKind::Matrix(matrix) => Ok(Value::Series(selector::matrix(self, matrix, steps)?)),
             ExprKind::Subquery(subquery) => {
-                let series = self.subquery(subquery, steps).await?;
+                let series = self.subquery(subquery, steps).boxed().await?;
                 self.stats.count(steps.end(), series.iter().map(series_weight).sum());
                 Ok(Value::Series(series))
             }
-            ExprKind::Binary(node) => binary::eval(self, node, expr.position, steps).await,
+            ExprKind::Binary(node) => binary::eval(self, node, position, steps).boxed().await,
             ExprKind::Aggregate(node) => {
-                Ok(Value::Vector(aggregate::eval(self, node, expr.position, steps).await?))
+                aggregate::eval(self, node, position, steps).boxed().await.map(Value::Vector)
             }
-            ExprKind::Call(call) => functions::call(self, call, expr.position, steps).await,
+            ExprKind::Call(call) => functions::call(self, call, position, steps).boxed().await,
         }
     }
 

@@ -30,7 +30,7 @@ use crate::{
 pub(crate) const MAX_DEPTH: usize = 200;
 
 /// Most binary operators in a query.
-pub(crate) const MAX_OPERATORS: usize = 1000;
+pub(crate) const MAX_OPERATORS: usize = 500;
 
 /// Parses and type-checks a query.
 pub fn parse(text: &str) -> Result<Expr, ParseError> {
