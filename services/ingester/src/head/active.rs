@@ -43,7 +43,7 @@ impl ActiveSeries {
 
     /// Whether a series last written in `minute` is active now.
     pub(super) fn is_active(&self, minute: u32) -> bool {
-        minute != 0 && minute + ACTIVE_MINUTES > self.now
+        minute != 0 && minute.saturating_add(ACTIVE_MINUTES) > self.now
     }
 
     /// Notes that a series last written in `before` was written now; returns its new minute.

@@ -317,7 +317,7 @@ pub(super) fn resolves_above(a: &LateValue, b: &LateValue) -> bool {
     resolve(&value(a), &value(b)) == Ordering::Greater
 }
 
-fn same_window(a: i64, b: i64) -> bool {
+pub(super) fn same_window(a: i64, b: i64) -> bool {
     TimestampMs(a).window() == TimestampMs(b).window()
 }
 

@@ -7,17 +7,22 @@
 //! little-endian. Parts are read from a file whose checksums held; they are still bounds-checked, never trusted to be whole.
 
 use bytes::Bytes;
-use narthex_chunk::{FloatState, HistogramState};
+use narthex_chunk::{FloatIter, FloatState, HistogramState};
 use narthex_model::MetricType;
 
 use super::{
     ActiveSeries, Head, SealedFile,
     sealed::{ChunkRef, NONE},
-    series::{HAS_MORE, LOST, LateValue, More},
+    series::{HAS_MORE, LOST, LateValue, More, same_window},
 };
 
 /// Series of a slice.
 pub const SLICE_SERIES: u32 = 4096;
+
+/// Where a chunk file's bytes are.
+const FILE_EMBEDDED: u8 = 0;
+const FILE_ON_DISK: u8 = 1;
+const FILE_LOST: u8 = 2;
 
 /// A part of a snapshot that does not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -107,7 +112,7 @@ impl Head {
         let files = self.store.chunks.files();
         out.extend_from_slice(&(files.len() as u32).to_le_bytes());
         for file in files {
-            out.push(u8::from(file.on_disk));
+            out.push(if file.bytes.is_empty() { FILE_LOST } else { u8::from(file.on_disk) });
             put_bytes(out, if file.on_disk { &[] } else { &file.bytes });
         }
         put_bytes(out, self.store.chunks.open());
@@ -154,7 +159,7 @@ impl Head {
             pairs.push(Some(reader.u32()?).filter(|pair| *pair < known).ok_or(SnapshotError)?);
         }
         let data = reader.bytes()?;
-        if (floats.samples() == 0) != data.is_empty() || data.len() > super::slab::MAX_SLOT {
+        if data.len() > super::slab::MAX_SLOT || !open_chunk_is_sound(&floats, data) {
             return Err(SnapshotError);
         }
         let labels = self.labels.push(&pairs);
@@ -210,10 +215,10 @@ impl Head {
         }
         let mut files = Vec::new();
         for number in 0..reader.u32()? {
-            let on_disk = reader.u8()? != 0;
+            let place = reader.u8()?;
             let embedded = reader.bytes()?;
-            let bytes = if on_disk { open_file(number)? } else { Bytes::copy_from_slice(embedded) };
-            files.push(SealedFile { bytes, on_disk });
+            let bytes = if place == FILE_ON_DISK { open_file(number)? } else { Bytes::copy_from_slice(embedded) };
+            files.push(SealedFile { bytes, on_disk: place != FILE_EMBEDDED });
         }
         let open = reader.bytes()?.to_vec();
         self.store.chunks.resume(files, open);
@@ -226,6 +231,15 @@ impl Head {
         }
         Ok(())
     }
+}
+
+/// Whether what appending and sealing rely on holds.
+fn open_chunk_is_sound(floats: &FloatState, data: &[u8]) -> bool {
+    if floats.samples() == 0 {
+        return data.is_empty();
+    }
+    let first = FloatIter::new(data).next().and_then(Result::ok);
+    first.is_some_and(|(first, _)| first <= floats.last_timestamp() && same_window(first, floats.last_timestamp()))
 }
 
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -301,6 +315,10 @@ impl<'a> Reader<'a> {
                 1 => LateValue::Histogram(self.bytes()?.into()),
                 _ => return Err(SnapshotError),
             };
+            let follows = |(last, _): &(i64, LateValue)| *last < timestamp && same_window(*last, timestamp);
+            if !late.last().is_none_or(follows) {
+                return Err(SnapshotError);
+            }
             late.push((timestamp, value));
         }
         Ok(More { histograms, has_histograms, late })

@@ -291,7 +291,11 @@ pub(super) fn load(config: &StorageConfig, disk: &dyn Disk) -> Result<Loaded, Op
     for (workspace, name) in checkpoint.snapshots {
         let directory = config.directory.join("heads").join(workspace.to_string());
         match snapshot_file::read(disk, &directory, &name, workspace, Head::new(config.chunk_file_bytes)) {
-            Ok((rebuilt, damaged)) => {
+            Ok((mut rebuilt, damaged)) => {
+                if !damaged.is_empty() {
+                    // The next checkpoint must not keep a snapshot that names files that are gone.
+                    rebuilt.snapshot = None;
+                }
                 for (number, what) in damaged {
                     set_aside(config, disk, &directory.join(chunk_file::name(number)), &what, &mut loaded.damaged)?;
                 }
