@@ -18,6 +18,9 @@ use parking_lot::Mutex;
 
 use super::{MessageStream, Owners};
 
+/// A series and its samples.
+pub(super) type Held = (Labels, Vec<(i64, f64)>);
+
 /// What an owner does when it is asked.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Conduct {
@@ -37,7 +40,7 @@ pub(super) enum Conduct {
 /// One owner.
 #[derive(Debug, Clone)]
 pub(super) struct Fake {
-    pub(super) series: Vec<(Labels, Vec<(i64, f64)>)>,
+    pub(super) series: Vec<Held>,
     pub(super) epoch: u64,
     pub(super) ring_revision: u64,
     pub(super) conduct: Conduct,
@@ -72,7 +75,7 @@ impl Fake {
             series.reverse();
         }
         let labels = series.iter().map(|(labels, _)| labels.as_bytes().clone()).collect();
-        let chunk = |(at, (_, samples)): (usize, &(Labels, Vec<(i64, f64)>))| v1::Chunk {
+        let chunk = |(at, (_, samples)): (usize, &Held)| v1::Chunk {
             series: at as u32,
             encoding: Encoding::RawFloats.tag(),
             samples: samples.len() as u32,

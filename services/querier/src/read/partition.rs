@@ -75,13 +75,13 @@ impl<T: Send + 'static> PartitionRead<T> {
         let mut quorum = ReadQuorum::new(self.replication, owners.len());
         let mut answers: Vec<Option<T>> = owners.iter().map(|_| None).collect();
         let (mut tasks, progress, mut settling) = (JoinSet::new(), Progress::default(), false);
-        let mut step = quorum.next();
+        let mut step = quorum.proceed();
         loop {
             match step {
                 Step::Ask(owner) => {
                     let call = (self.call)(owners[owner].clone(), progress.clone());
                     tasks.spawn(async move { (owner, call.await) }.in_current_span());
-                    step = quorum.next();
+                    step = quorum.proceed();
                     continue;
                 }
                 Step::Complete(counted) => {

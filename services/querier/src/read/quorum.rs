@@ -45,7 +45,7 @@ impl ReadQuorum {
     }
 
     /// The next step at the start; call again after every [`Step::Ask`] until it says something else.
-    pub fn next(&mut self) -> Step {
+    pub fn proceed(&mut self) -> Step {
         let counted = self.counted();
         if counted.len() >= self.need && !(self.settling && self.can_ask_more()) {
             return Step::Complete(counted);
@@ -66,13 +66,13 @@ impl ReadQuorum {
     /// An owner answered completely in an epoch.
     pub fn answered(&mut self, owner: usize, epoch: Epoch) -> Step {
         self.owners[owner] = State::Answered(epoch);
-        self.next()
+        self.proceed()
     }
 
     /// An owner's answer will not come.
     pub fn failed(&mut self, owner: usize, failure: Failure) -> Step {
         self.owners[owner] = State::Failed(failure);
-        self.next()
+        self.proceed()
     }
 
     /// Those that were asked are slow: asks one more where there is one (hedging), else waits on.
@@ -90,7 +90,7 @@ impl ReadQuorum {
     /// without it once it cannot come.
     pub fn settle(&mut self) -> Step {
         self.settling = true;
-        self.next()
+        self.proceed()
     }
 
     /// Gives up waiting for the answer that [`Self::settle`] asked for.

@@ -13,10 +13,10 @@ fn down() -> Failure {
 fn start(replication: Replication, owners: usize) -> (ReadQuorum, Vec<usize>, Step) {
     let mut quorum = ReadQuorum::new(replication, owners);
     let mut asked = Vec::new();
-    let mut step = quorum.next();
+    let mut step = quorum.proceed();
     while let Step::Ask(owner) = step {
         asked.push(owner);
-        step = quorum.next();
+        step = quorum.proceed();
     }
     (quorum, asked, step)
 }
@@ -61,7 +61,7 @@ fn settling_waits_for_a_third_answer_and_does_without() {
     quorum.answered(0, Epoch(5));
     quorum.answered(1, Epoch(5));
     assert_eq!(quorum.settle(), Step::Ask(2));
-    assert_eq!(quorum.next(), Step::Wait);
+    assert_eq!(quorum.proceed(), Step::Wait);
     assert_eq!(quorum.settled(), [0, 1]);
     assert_eq!(quorum.clone().answered(2, Epoch(5)), Step::Complete(vec![0, 1, 2]));
     assert_eq!(quorum.failed(2, down()), Step::Complete(vec![0, 1]));
@@ -101,7 +101,7 @@ proptest! {
                     prop_assert!(!asked.contains(&owner), "asked twice");
                     asked.push(owner);
                     pending.push(owner);
-                    step = quorum.next();
+                    step = quorum.proceed();
                 }
                 Step::Complete(_) if settle && !settling => {
                     settling = true;

@@ -16,7 +16,7 @@ pub(crate) fn write_seconds(out: &mut Vec<u8>, millis: i64) {
     }
     let millis = millis.unsigned_abs();
     put(out, format_args!("{}", millis / 1000));
-    if millis % 1000 != 0 {
+    if !millis.is_multiple_of(1000) {
         put(out, format_args!(".{:03}", millis % 1000));
     }
 }
