@@ -20,10 +20,12 @@
 //! There is no symbol table: remote write 1.0 carries none, and interning costs more than the bytes it saves on a local network.
 
 mod builder;
+mod compress;
 mod parse;
 mod series;
 
 pub use builder::FrameBuilder;
+pub use compress::compress;
 pub use parse::{Frame, FrameError};
 pub use series::{FrameMetadata, FrameSeries};
 

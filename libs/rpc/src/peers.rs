@@ -106,6 +106,11 @@ impl Peers {
         self.0.peers.write().insert(address.into(), Peer::Local(peer));
     }
 
+    /// Whether an address means a service in this process.
+    pub fn is_local(&self, address: &str) -> bool {
+        matches!(self.0.peers.read().get(address), Some(Peer::Local(_)))
+    }
+
     /// Forgets the connections to addresses that are not kept, such as those that left the ring. Calls under way go on.
     pub fn retain(&self, mut keep: impl FnMut(&str) -> bool) {
         self.0.peers.write().retain(|address, peer| matches!(peer, Peer::Local(_)) || keep(address));

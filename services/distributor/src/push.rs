@@ -9,7 +9,7 @@ use std::time::Duration;
 use narthex_model::{RingRevision, TimestampMs, WorkspaceId, Zone};
 use narthex_ring::{Owner, Partition, Replication, WriteQuorum};
 use narthex_rpc::{
-    Peers, RpcError,
+    Peers, RpcError, frame,
     v1::{PushRequest, PushResponse, sample_refusal::Reason},
 };
 use narthex_service::SharedClock;
@@ -18,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{metrics::Metrics, prepare::PartitionFrame};
+
+/// Frames from this size in bytes on are compressed for owners in other processes.
+const WORTH_COMPRESSING: usize = 4 << 10;
 
 /// How long pushes may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +93,8 @@ impl Pusher {
         let owners = &partition.owners[..partition.owners.len().min(context.replication.copies())];
         let quorum = WriteQuorum::new(context.replication, partition.epoch, frame.samples, owners.len());
         let mut outcome = PushOutcome { frame, quorum, failures: Vec::new(), newest_ring: 0 };
+        let plain = outcome.frame.frame.clone();
+        let mut packed = None;
         let (answers, mut answered) = mpsc::channel(owners.len().max(1));
         for owner in owners {
             let request = PushRequest {
@@ -98,7 +103,11 @@ impl Pusher {
                 epoch: partition.epoch.0,
                 ring_revision: context.ring_revision.0,
                 received_ms: context.received.0,
-                frame: outcome.frame.frame.clone(),
+                frame: if plain.len() < WORTH_COMPRESSING || self.peers.is_local(&owner.address) {
+                    plain.clone()
+                } else {
+                    packed.get_or_insert_with(|| frame::compress(&plain)).clone()
+                },
             };
             let span = tracing::debug_span!(
                 "push",

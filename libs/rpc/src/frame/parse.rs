@@ -1,9 +1,9 @@
 //! Reading a frame: every bound and offset is checked once, here. A frame comes from the network and may be anything; checking
-//! it allocates nothing.
+//! it allocates nothing (decompressing it does, bounded by what was received).
 
 use bytes::Bytes;
 
-use super::{FrameMetadata, FrameSeries, HEADER, MAGIC, series::take_metadata};
+use super::{FrameMetadata, FrameSeries, HEADER, MAGIC, compress, series::take_metadata};
 
 /// Why bytes are no frame.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +19,9 @@ pub enum FrameError {
     /// Another version, or no frame at all.
     #[error("push frame of an unknown version (magic {0:#010x})")]
     Version(u32),
+    /// A compressed frame that cannot be decompressed.
+    #[error("push frame cannot be decompressed: {0}")]
+    Compression(String),
     /// A column of ends that falls, or does not end where its data ends.
     #[error("push frame has an invalid column of {0}")]
     Offsets(&'static str),
@@ -57,8 +60,15 @@ struct Layout {
 }
 
 impl Frame {
-    /// Checks a frame and takes it over.
+    /// Checks a frame, compressed or not, and takes it over.
     pub fn parse(bytes: Bytes) -> Result<Self, FrameError> {
+        match compress::decompressed(&bytes)? {
+            Some(plain) => Self::parse_plain(plain),
+            None => Self::parse_plain(bytes),
+        }
+    }
+
+    fn parse_plain(bytes: Bytes) -> Result<Self, FrameError> {
         let layout = Layout::read(&bytes)?;
         let frame = Self { bytes, layout };
         let Layout { series, floats, histograms, labels, histogram_bytes, metadata, .. } = layout;

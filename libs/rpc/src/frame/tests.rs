@@ -39,7 +39,10 @@ proptest! {
         let mut builder = FrameBuilder::new();
         build(&mut builder, &all, &metadata);
         prop_assert!(builder.is_empty());
-        let frame = Frame::parse(build(&mut builder, &all, &metadata)).expect("own bytes");
+        let bytes = build(&mut builder, &all, &metadata);
+        let unpacked = Frame::parse(compress(&bytes)).expect("own compressed bytes");
+        prop_assert_eq!(unpacked.as_bytes(), &bytes);
+        let frame = Frame::parse(bytes).expect("own bytes");
         prop_assert_eq!(frame.series_count(), all.len());
         let mut number = 0;
         for (read, written) in frame.series().zip(&all) {
@@ -61,8 +64,10 @@ proptest! {
         all in vec(series(), 0..4),
         damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         cut in any::<prop::sample::Index>(),
+        packed in any::<bool>(),
     ) {
-        let mut bytes = build(&mut FrameBuilder::new(), &all, &[("m".into(), "h".into())]).to_vec();
+        let plain = build(&mut FrameBuilder::new(), &all, &[("m".into(), "h".into())]);
+        let mut bytes = if packed { compress(&plain) } else { plain }.to_vec();
         for (at, byte) in damage {
             let at = at.index(bytes.len());
             bytes[at] = byte;
@@ -99,6 +104,8 @@ fn damaged_frames_are_refused_with_a_reason() {
     let mut longer = bytes.clone();
     longer.push(0);
     assert!(matches!(Frame::parse(longer.into()), Err(FrameError::Length { .. })));
+    let bomb = [&b"NXZ\x01"[..], &[0x80, 0x80, 0x80, 0x40, 0]].concat();
+    assert!(matches!(Frame::parse(bomb.into()), Err(FrameError::Compression(_))));
     let mut wrong_hash = bytes;
     wrong_hash[HEADER] ^= 1;
     let frame = Frame::parse(wrong_hash.into()).expect("the hash is checked with the labels");
