@@ -1,7 +1,7 @@
 //! Whether an owner is complete: the pure core of rule 2.
 //!
-//! Two steps, because the second fact comes from the control plane: [`assess`] judges the disk alone, [`standing`] adds
-//! what the registration answered. The proof that the outcome is safe (F-5) is in the parent module's documentation; the
+//! Two steps: [`assess`] judges the disk and what is known of its place before it registers, [`standing`] adds what the
+//! registration answered. The proof that the outcome is safe (F-5) is in the parent module's documentation; the
 //! property tests state it as a table that no combination of facts escapes.
 
 use narthex_model::{BootId, Incarnation};
@@ -24,6 +24,8 @@ pub enum Doubt {
     Quarantined,
     /// The machine restarted while writes were not synced before their acknowledgement.
     UnsyncedWrites,
+    /// Another disk took this owner's place meanwhile and may have acknowledged what this one never saw.
+    Superseded,
 }
 
 impl Doubt {
@@ -34,6 +36,7 @@ impl Doubt {
             Self::LostFiles => "lost files",
             Self::Quarantined => "quarantined wal",
             Self::UnsyncedWrites => "restart with unsynced writes",
+            Self::Superseded => "another disk was in its place",
         }
     }
 }
@@ -49,9 +52,12 @@ pub struct Found<'a> {
     pub quarantined: bool,
     /// Id of the running kernel; 0 when it cannot be read.
     pub boot: BootId,
+    /// Incarnation that the control plane has for this owner's place (zone and ordinal), by a snapshot proven current;
+    /// `None` if it has none.
+    pub registered: Option<Incarnation>,
 }
 
-/// What the disk alone tells.
+/// What the disk and its place tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Assessment {
     /// All that was acknowledged by this incarnation is here; the incarnation stays.
@@ -76,6 +82,10 @@ pub fn assess(found: &Found<'_>) -> Assessment {
     // Also while recovering: the lost files may hold what this incarnation has acknowledged since it began.
     if found.empty {
         return Assessment::Doubtful(Doubt::LostFiles);
+    }
+    // A disk that was put aside and comes back is intact, but its owner went on without it.
+    if found.registered != Some(record.incarnation) {
+        return Assessment::Doubtful(Doubt::Superseded);
     }
     match record.standing {
         RecordStanding::Recovering(doubt) => Assessment::Resumed(doubt),

@@ -7,8 +7,9 @@
 //! UNAVAILABLE (F-5). The statement is kept by every step:
 //!
 //! * *Acknowledging* a sample puts it on two owners; at most the third lacks it.
-//! * *Losing a disk* (or doubting it: quarantined WAL, unsynced writes and another kernel boot) takes the owner out of the
-//!   complete ones before it answers anything. The doubt is decided before storage serves, and written down first.
+//! * *Losing a disk* (or doubting it: quarantined WAL, unsynced writes and another kernel boot, another disk that was in its
+//!   place meanwhile) takes the owner out of the complete ones before it answers anything. The doubt is decided before
+//!   the owner registers and serves, and written down first.
 //! * *Completing*: the owner copied all workspaces from both other owners, each complete when it was asked. At most one of
 //!   the two lacks a given sample, so the union has it, and so has the new copy. Hence both sources are needed, and a
 //!   RECOVERING owner is never a source.

@@ -9,7 +9,7 @@ use proptest::{collection::btree_map, option, prelude::*};
 use super::*;
 
 fn doubt() -> impl Strategy<Value = Doubt> {
-    prop::sample::select(vec![Doubt::NewDisk, Doubt::LostFiles, Doubt::Quarantined, Doubt::UnsyncedWrites])
+    prop::sample::select(vec![Doubt::NewDisk, Doubt::LostFiles, Doubt::Quarantined, Doubt::UnsyncedWrites, Doubt::Superseded])
 }
 
 fn record() -> impl Strategy<Value = Record> {
@@ -58,28 +58,39 @@ proptest! {
     /// waved through by an operator.
     #[test]
     fn only_a_disk_beyond_doubt_counts_without_a_copy(
-        record in option::of(record()), empty: bool, quarantined: bool, boot in 0u128..3, first: bool, accept: bool,
+        record in option::of(record()), empty: bool, quarantined: bool, boot in 0u128..3, place in 0u8..3,
+        first: bool, accept: bool,
     ) {
-        let found = Found { record: record.as_ref(), empty, quarantined, boot: BootId(boot) };
+        let own = record.as_ref().map(|record| record.incarnation);
+        let registered = match place {
+            0 => own,
+            1 => own.map(|own| Incarnation(own.0.wrapping_add(1))),
+            _ => None,
+        };
+        let found = Found { record: record.as_ref(), empty, quarantined, boot: BootId(boot), registered };
         let assessment = assess(&found);
-        let intact = record.as_ref().is_some_and(|record| {
-            record.standing == RecordStanding::Complete && !empty && !quarantined
-                && (!record.unsynced || record.clean || (record.boot == found.boot && boot != 0))
-        });
-        prop_assert_eq!(assessment == Assessment::Intact, intact);
         let lost = record.as_ref().is_none_or(|record| {
-            empty || quarantined || (record.unsynced && !record.clean && (record.boot != found.boot || boot == 0))
+            let unsynced = record.unsynced && !record.clean && (record.boot != found.boot || boot == 0);
+            empty || quarantined || unsynced || place != 0
         });
-        prop_assert_eq!(matches!(assessment, Assessment::Doubtful(_)), lost, "what may have lost anything begins anew");
+        let complete = record.as_ref().is_some_and(|record| record.standing == RecordStanding::Complete);
+        prop_assert_eq!(matches!(assessment, Assessment::Doubtful(_)), lost, "what may lack anything begins anew");
+        prop_assert_eq!(assessment == Assessment::Intact, !lost && complete);
         let of_three = standing(assessment, Replication::Three, first, accept);
-        prop_assert_eq!(of_three == Standing::Complete, intact || first || accept);
+        prop_assert_eq!(of_three == Standing::Complete, (!lost && complete) || first || accept);
         prop_assert_eq!(standing(assessment, Replication::One, first, accept), Standing::Complete);
+
+        let fresh = Incarnation(own.map_or(0, |own| own.0.wrapping_add(7)));
+        let (next, _) = begin(&found, fresh, false, 0);
+        prop_assert_eq!(next.incarnation == fresh, lost, "doubt always begins a new incarnation");
+        prop_assert_eq!(next.standing == RecordStanding::Complete, !lost && complete);
     }
 
     /// A recovering owner that restarts is still recovering; nothing but a copy, the control plane or an operator ends it.
     #[test]
     fn recovery_survives_restarts(record in record(), empty: bool, quarantined: bool, boot in 0u128..3) {
-        let found = Found { record: Some(&record), empty, quarantined, boot: BootId(boot) };
+        let registered = Some(record.incarnation);
+        let found = Found { record: Some(&record), empty, quarantined, boot: BootId(boot), registered };
         if matches!(record.standing, RecordStanding::Recovering(_)) {
             let standing = standing(assess(&found), Replication::Three, false, false);
             prop_assert!(matches!(standing, Standing::Recovering(_)));

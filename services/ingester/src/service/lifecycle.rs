@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use narthex_cluster::{Member, Registration, Role};
+use narthex_cluster::{Instance, Member, Registration, Role, Snapshot};
 use narthex_model::{BootId, Incarnation, InstanceId, PartitionId, Zone};
 use narthex_ring::Replication;
 use narthex_rpc::Peers;
@@ -16,7 +16,7 @@ use super::{IngesterService, Phase};
 use crate::{
     config::{DataArgs, SyncMode},
     recovery::{
-        Assessment, Found, Record, RecordError, RecordFile, RecordStanding, Standing, begin, recover,
+        Assessment, Found, RecordError, RecordFile, RecordStanding, Standing, begin, recover,
         standing,
     },
     storage::{OpenError, OsDisk, ReplayReport, Storage},
@@ -108,8 +108,6 @@ impl Ingester {
     pub async fn live(self) -> Result<(), IngesterError> {
         let Some((storage, record, assessment)) = self.open().await? else { return Ok(()) };
         self.service.open(storage.clone(), Arc::new(record));
-        self.service.phase().set(Phase::Joining);
-        self.storage_condition.ready();
         let Some(standing) = self.join(assessment).await? else { return Ok(()) };
         match standing {
             Standing::Complete => {
@@ -148,9 +146,16 @@ impl Ingester {
             }
             other => other?,
         };
+        self.storage_condition.ready();
+        self.service.phase().set(Phase::Joining);
+        let Some(registered) = self.registered().await else { return Ok(None) };
         let fresh = Incarnation(self.components.random.bits128());
         let unsynced = self.data.wal_sync == SyncMode::Interval;
-        let (next, assessment) = record_of_this_run(before.as_ref(), &report, boot_id(), fresh, unsynced);
+        let known = before.as_ref().map_or(0, |record| record.quarantined);
+        let quarantined = !report.damaged.is_empty() || report.quarantined_files > known;
+        let found =
+            Found { record: before.as_ref(), empty: report.empty, quarantined, boot: boot_id(), registered };
+        let (next, assessment) = begin(&found, fresh, unsynced, report.quarantined_files);
         let record = RecordFile::create(&self.data.data_dir, next)?;
         let incarnation = record.get().incarnation;
         tracing::info!(?assessment, incarnation = format!("{:032x}", incarnation.0), "data directory judged");
@@ -167,6 +172,25 @@ impl Ingester {
         };
         let open = move || Storage::open(config, Arc::new(OsDisk), clock, &registry, progress);
         Ok(tokio::task::spawn_blocking(open).await??)
+    }
+
+    /// The incarnation that has this owner's place, by a snapshot that is proven current: an older one may not yet know of
+    /// a disk that took the place and left it again. Outer `None`: the shutdown came first.
+    async fn registered(&self) -> Option<Option<Incarnation>> {
+        if !self.member.first_snapshot(&self.cluster_condition).await {
+            return None;
+        }
+        let cluster = self.member.cluster();
+        loop {
+            match cluster.catch_up().await {
+                Ok(snapshot) => return Some(self.identity.registered(&snapshot)),
+                Err(error) => self.cluster_condition.not_ready(error.to_string()),
+            }
+            tokio::select! {
+                () = self.components.shutdown.cancelled() => return None,
+                () = self.components.clock.sleep(WATCH) => {}
+            }
+        }
     }
 
     /// Registers and decides the standing. `None`: the shutdown came first.
@@ -251,17 +275,19 @@ impl IngesterService {
     }
 }
 
-fn record_of_this_run(
-    before: Option<&Record>,
-    report: &ReplayReport,
-    boot: BootId,
-    fresh: Incarnation,
-    unsynced: bool,
-) -> (Record, Assessment) {
-    let known = before.map_or(0, |record| record.quarantined);
-    let quarantined = !report.damaged.is_empty() || report.quarantined_files > known;
-    let found = Found { record: before, empty: report.empty, quarantined, boot };
-    begin(&found, fresh, unsynced, report.quarantined_files)
+impl Identity {
+    /// The incarnation in this place of the snapshot. Another instance that has or had the place makes it nobody's: what
+    /// that one acknowledged is not known here.
+    fn registered(&self, snapshot: &Snapshot) -> Option<Incarnation> {
+        let in_place = |instance: &&Instance| {
+            (instance.role, &instance.zone, instance.ordinal) == (Role::Ingester, &self.zone, self.ordinal)
+        };
+        let mut holders = snapshot.instances.values().filter(in_place);
+        match (holders.next(), holders.next()) {
+            (Some(only), None) if only.id == self.instance => only.incarnation,
+            _ => None,
+        }
+    }
 }
 
 /// The kernel's boot id; 0 where the system does not tell.
