@@ -198,7 +198,9 @@ impl fmt::Display for FloatHistogram {
         for (index, count) in self.positive.iter().filter(|(_, count)| *count != 0.0) {
             let (lower, upper) =
                 (bound(index - 1, self.schema, &self.custom), bound(*index, self.schema, &self.custom));
-            let (open, close) = (if lower < 0.0 { '[' } else { '(' }, if upper > 0.0 { ']' } else { ')' });
+            let custom = self.uses_custom_buckets();
+            let open = if if custom { *index == 0 } else { lower < 0.0 } { '[' } else { '(' };
+            let close = if custom || upper > 0.0 { ']' } else { ')' };
             write!(
                 f,
                 ", {open}{},{}{close}:{}",

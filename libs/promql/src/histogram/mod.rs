@@ -20,3 +20,6 @@ pub(crate) use classic::{ClassicBucket, classic_fraction, classic_quantile};
 pub(crate) use float::FloatHistogram;
 pub(crate) use quantile::{QuantileNote, native_fraction, native_quantile};
 pub use view::{BucketBoundaries, BucketView, bucket_views};
+
+#[cfg(test)]
+mod tests;

@@ -33,12 +33,17 @@ pub struct BucketView {
 /// All buckets that are not empty, ascending.
 pub fn bucket_views(histogram: &Histogram) -> Vec<BucketView> {
     let histogram = FloatHistogram::from_model(histogram);
+    let custom = histogram.uses_custom_buckets();
     histogram
         .all_buckets()
         .into_iter()
         .filter(|bucket| bucket.count != 0.0)
         .map(|bucket| {
+            // The bucket around zero, and the first custom one, have both ends.
+            let both = bucket.lower == -bucket.upper || bucket.lower == f64::NEG_INFINITY;
             let boundaries = match (bucket.lower < 0.0, bucket.upper > 0.0) {
+                _ if both && (!custom || bucket.lower == f64::NEG_INFINITY) => BucketBoundaries::ClosedBoth,
+                _ if custom => BucketBoundaries::OpenLeft,
                 (true, true) => BucketBoundaries::ClosedBoth,
                 (true, false) => BucketBoundaries::OpenRight,
                 (false, true) => BucketBoundaries::OpenLeft,

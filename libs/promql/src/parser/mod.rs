@@ -27,10 +27,10 @@ use crate::{
 };
 
 /// Deepest nesting of a query.
-pub(crate) const MAX_DEPTH: usize = 200;
+pub(crate) const MAX_DEPTH: usize = 100;
 
 /// Most binary operators in a query.
-pub(crate) const MAX_OPERATORS: usize = 500;
+pub(crate) const MAX_OPERATORS: usize = 300;
 
 /// Parses and type-checks a query.
 pub fn parse(text: &str) -> Result<Expr, ParseError> {
