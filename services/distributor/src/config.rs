@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::{Args, Parser};
+use narthex_edge::EdgeSettings;
 use narthex_remote_write::LabelLimits;
 use narthex_service::{
     AdminSettings, ByteSize, DataClockSettings, HumanDuration, MemberSettings, PublicSettings,
@@ -43,6 +44,10 @@ pub struct Config {
     /// Logs and traces.
     #[command(flatten)]
     pub telemetry: TelemetrySettings,
+
+    /// What the edge takes on.
+    #[command(flatten)]
+    pub edge: EdgeSettings,
 
     /// How writes are judged and replicated.
     #[command(flatten)]

@@ -7,10 +7,10 @@ use std::{io, net::SocketAddr};
 
 use axum::Router;
 use narthex_cluster::{AddressError, ControlPlane, Member, Registration, Role};
-use narthex_edge::{Auth, Edge, EdgeOptions};
+use narthex_edge::Edge;
 use narthex_rpc::{PeerOptions, Peers};
 use narthex_service::{
-    Components,
+    Components, OpenListener,
     server::{ServerOptions, Serving, bind, serve},
 };
 use narthex_telemetry::{Protocol, RequestLayer, RequestMetrics, admin_router};
@@ -29,8 +29,8 @@ pub enum RunError {
     #[error(transparent)]
     Listen(#[from] io::Error),
     /// Unsigned requests would be taken from other machines.
-    #[error("--no-auth takes unsigned requests and needs a loopback address, but --listen is {0}")]
-    OpenToAll(SocketAddr),
+    #[error(transparent)]
+    OpenToAll(#[from] OpenListener),
     /// The control plane does not take this process.
     #[error("the control plane refuses this distributor: {0}")]
     Refused(String),
@@ -38,9 +38,7 @@ pub enum RunError {
 
 /// Runs until the components' shutdown token is cancelled and requests have drained.
 pub async fn run(config: Config, components: Components) -> Result<(), RunError> {
-    if config.public.no_auth && !config.listen.ip().is_loopback() {
-        return Err(RunError::OpenToAll(config.listen));
-    }
+    config.public.check_listen(config.listen)?;
     let start = components.random.bits64();
     let control =
         ControlPlane::remote(&config.member.control_plane_addresses, start, components.clock.clone())?;
@@ -64,23 +62,21 @@ async fn serve_all(
     member: &Member,
     components: &Components,
 ) -> Result<Vec<Serving>, RunError> {
-    let auth = if config.public.no_auth { Auth::Off } else { Auth::SigV4 };
-    let options = EdgeOptions { auth, ..EdgeOptions::new(config.public.region.as_str()) };
+    let options = config.edge.options(&config.public);
     let edge = Edge::new(options, member.cluster(), components, "distributor");
-    let public = edge.wrap(distributor.routes());
-    let admin = admin_router(components.registry.clone(), components.health.clone());
     let metrics = RequestMetrics::new(&components.registry, "distributor", Protocol::Http);
-    let layer = RequestLayer::new(Protocol::Http, metrics, components.clock.clone());
+    let observed = RequestLayer::new(Protocol::Http, metrics, components.clock.clone());
+    let public = Router::new().fallback_service(observed.layer(edge.wrap(distributor.routes())));
+    let admin = admin_router(components.registry.clone(), components.health.clone());
     let mut servers = Vec::new();
     let app = match config.admin.admin_listen {
-        None => admin.fallback_service(public),
+        None => public.merge(admin),
         Some(address) => {
             let listener = bind(address).await?;
             servers.push(serve(listener, admin, ServerOptions::http(), components)?);
             public
         }
     };
-    let app = Router::new().fallback_service(layer.layer(app));
     let listener = bind(config.listen).await?;
     servers.insert(0, serve(listener, app, ServerOptions::http(), components)?);
     tracing::info!(listen = %servers[0].local_addr(), "serving remote write");
