@@ -12,6 +12,7 @@ use super::{
     Api, ApiError,
     call::Call,
     json::{write_string, write_strings},
+    time,
 };
 
 /// The Prometheus release whose API and PromQL this is; Grafana chooses its features by it.
@@ -78,7 +79,7 @@ pub(crate) async fn format_query(State(api): State<Arc<Api>>, call: Call) -> Res
 /// Exemplars are accepted and counted but not kept: always none, after the checks that Prometheus makes.
 pub(crate) async fn query_exemplars(State(api): State<Arc<Api>>, call: Call) -> Response {
     api.answer("exemplars", call.workspace, async {
-        let (start, end) = (call.params.time("start")?, call.params.time("end")?);
+        let (start, end) = (call.params.time_or("start", time::MIN)?, call.params.time_or("end", time::MAX)?);
         if end < start {
             return Err(ApiError::bad_data("end timestamp must not be before start timestamp"));
         }
