@@ -12,7 +12,7 @@ use narthex_ring::{Owner, Partition, PartitionState, Replication, Ring};
 use crate::{Mutation, network::Node};
 
 /// Zones, one owner of each partition in each.
-pub const ZONES: usize = 3;
+pub(crate) const ZONES: usize = 3;
 
 #[derive(Debug)]
 struct Registered {
@@ -29,7 +29,7 @@ struct Life {
 
 /// The state.
 #[derive(Debug)]
-pub struct Control {
+pub(crate) struct Control {
     mutation: Mutation,
     revision: u64,
     ingesters: BTreeMap<usize, Registered>,
@@ -39,23 +39,23 @@ pub struct Control {
 }
 
 /// Partition of an ingester: ingesters are numbered zone by zone within a partition.
-pub fn partition_of(ingester: usize) -> u32 {
+pub(crate) fn partition_of(ingester: usize) -> u32 {
     (ingester / ZONES) as u32
 }
 
 /// The ingesters that own a partition.
-pub fn owners_of(partition: u32) -> std::ops::Range<usize> {
+pub(crate) fn owners_of(partition: u32) -> std::ops::Range<usize> {
     partition as usize * ZONES..(partition as usize + 1) * ZONES
 }
 
 /// The ingester behind an owner of the ring, by its address.
-pub fn ingester_of(owner: &Owner) -> usize {
+pub(crate) fn ingester_of(owner: &Owner) -> usize {
     owner.address.parse().expect("addresses are ingester numbers")
 }
 
 impl Control {
     /// Knows nothing yet.
-    pub fn new(mutation: Mutation) -> Self {
+    pub(crate) fn new(mutation: Mutation) -> Self {
         Self {
             mutation,
             revision: 0,
@@ -67,24 +67,30 @@ impl Control {
     }
 
     /// The ring as it is.
-    pub fn ring(&self) -> Rc<Ring> {
+    pub(crate) fn ring(&self) -> Rc<Ring> {
         Rc::clone(&self.ring)
     }
 
     /// State of a partition, if it is in the ring.
-    pub fn state(&self, partition: u32) -> Option<PartitionState> {
+    pub(crate) fn state(&self, partition: u32) -> Option<PartitionState> {
         self.partitions.get(&partition).map(|life| life.state)
     }
 
+    /// The incarnation that is registered in an ingester's place.
+    pub(crate) fn registered(&self, ingester: usize) -> Option<Incarnation> {
+        self.ingesters.get(&ingester).map(|registered| registered.incarnation)
+    }
+
     /// Registers an ingester; true if the incarnation came before the partition was ever ACTIVE.
-    pub fn register(&mut self, ingester: usize, incarnation: Incarnation) -> bool {
+    pub(crate) fn register(&mut self, ingester: usize, incarnation: Incarnation) -> bool {
         if let Some(known) = self.ingesters.get(&ingester)
             && known.incarnation == incarnation
         {
             return known.before_first_activation;
         }
         let partition = partition_of(ingester);
-        let before_first_activation = self.partitions.get(&partition).is_none_or(|life| life.epoch == Epoch(0));
+        let before_first_activation =
+            self.partitions.get(&partition).is_none_or(|life| life.epoch == Epoch(0));
         self.ingesters.insert(ingester, Registered { incarnation, before_first_activation });
         self.revision += 1;
         match self.partitions.get_mut(&partition) {
@@ -94,7 +100,8 @@ impl Control {
             Some(_) => {}
             None if owners_of(partition).all(|owner| self.ingesters.contains_key(&owner)) => {
                 let since = RingRevision(self.revision);
-                self.partitions.insert(partition, Life { state: PartitionState::Pending, since, epoch: Epoch(0) });
+                self.partitions
+                    .insert(partition, Life { state: PartitionState::Pending, since, epoch: Epoch(0) });
             }
             None => {}
         }
@@ -103,21 +110,16 @@ impl Control {
     }
 
     /// From now on ring changes wait for this reader.
-    pub fn register_reader(&mut self, reader: Node) {
+    pub(crate) fn register_reader(&mut self, reader: Node) {
         self.readers.entry(reader).or_default();
     }
 
     /// The reader acts on this revision. A restarted reader may say less than before.
-    pub fn acknowledge(&mut self, reader: Node, revision: RingRevision) {
+    pub(crate) fn acknowledge(&mut self, reader: Node, revision: RingRevision) {
         if let Some(known) = self.readers.get_mut(&reader) {
             *known = revision;
             self.activate();
         }
-    }
-
-    /// Registered readers.
-    pub fn readers(&self) -> impl Iterator<Item = Node> {
-        self.readers.keys().copied()
     }
 
     /// PENDING to ACTIVE where every reader knows.
@@ -140,12 +142,12 @@ impl Control {
     }
 
     /// Takes a partition out of writes; cancels one that is still PENDING.
-    pub fn drain(&mut self, partition: u32) {
+    pub(crate) fn drain(&mut self, partition: u32) {
         self.change(partition, PartitionState::Inactive, |state| state != PartitionState::Inactive);
     }
 
     /// Brings a drained partition back, by way of PENDING.
-    pub fn bring_back(&mut self, partition: u32) {
+    pub(crate) fn bring_back(&mut self, partition: u32) {
         self.change(partition, PartitionState::Pending, |state| state == PartitionState::Inactive);
     }
 

@@ -12,6 +12,8 @@ pub enum Mutation {
     CopyFromOne,
     /// Every owner is complete at once, also with a new disk.
     TrustEveryDisk,
+    /// A disk that was taken out and comes back counts as if its owner had not gone on without it.
+    TrustOldDisk,
     /// Owners store pushes of any epoch and quorums mix epochs (breaks rule 3).
     IgnoreEpochs,
     /// A new incarnation does not begin a new epoch.

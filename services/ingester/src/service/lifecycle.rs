@@ -4,11 +4,11 @@
 //! phase lets reads through only after the standing is decided. A disk that fails ends the process: nothing is
 //! acknowledged after it, and the restart replays what is really there.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use narthex_cluster::{Instance, Member, Registration, Role, Snapshot};
-use narthex_model::{BootId, Incarnation, InstanceId, PartitionId, Zone};
-use narthex_ring::Replication;
+use narthex_model::{BootId, Incarnation, InstanceId, PartitionId, RingRevision, Zone};
+use narthex_ring::{PartitionState, Replication};
 use narthex_rpc::Peers;
 use narthex_service::{Components, Condition};
 
@@ -16,8 +16,7 @@ use super::{IngesterService, Phase};
 use crate::{
     config::{DataArgs, SyncMode},
     recovery::{
-        Assessment, Found, RecordError, RecordFile, RecordStanding, Standing, begin, recover,
-        standing,
+        Assessment, Found, RecordError, RecordFile, RecordStanding, Standing, begin, recover, standing,
     },
     storage::{OpenError, OsDisk, ReplayReport, Storage},
 };
@@ -62,6 +61,8 @@ pub enum IngesterError {
 
 /// Pause between looks at storage's health.
 const WATCH: Duration = Duration::from_millis(500);
+/// Pause between looks at what an INACTIVE partition still holds.
+const DRAIN_WATCH: Duration = Duration::from_secs(2);
 
 /// An ingester that is not running yet. Its service answers UNAVAILABLE with reasons until [`Ingester::live`] got far enough.
 #[derive(Debug)]
@@ -127,6 +128,7 @@ impl Ingester {
         tokio::select! {
             () = self.components.shutdown.cancelled() => Ok(()),
             failed = self.failure(&storage) => Err(failed),
+            never = self.tell_drained(&storage) => match never {},
         }
     }
 
@@ -228,6 +230,21 @@ impl Ingester {
         Ok(Some(standing))
     }
 
+    /// Tells the control plane when the partition takes no writes and nothing of it is held here, as after a cancelled
+    /// addition (rule 11). Samples keep the partition: there is nowhere else to read them.
+    async fn tell_drained(&self, storage: &Storage) -> Infallible {
+        loop {
+            let drained = match self.service.draining_ring().await {
+                Some(ring) if storage.stats().iter().all(|workspace| workspace.head.series == 0) => {
+                    Some(ring)
+                }
+                _ => None,
+            };
+            self.member.set_drained(drained);
+            self.components.clock.sleep(DRAIN_WATCH).await;
+        }
+    }
+
     /// Completes when storage has failed for good.
     async fn failure(&self, storage: &Storage) -> IngesterError {
         loop {
@@ -243,6 +260,18 @@ impl Ingester {
 }
 
 impl IngesterService {
+    /// The ring of an INACTIVE partition once every push of its last epoch has ended; `None` while it takes or will take writes.
+    async fn draining_ring(&self) -> Option<RingRevision> {
+        let snapshot = self.cluster().snapshot();
+        let state = snapshot.ring.partition(self.partition())?.state;
+        if state != PartitionState::Inactive || self.phase().check_reads().is_err() {
+            return None;
+        }
+        let pass = self.gate().ok()?.enter(snapshot.ring.revision()).await.ok()?;
+        let ring = &pass.snapshot().ring;
+        (!pass.adopted().active && ring.revision() == snapshot.ring.revision()).then(|| ring.revision())
+    }
+
     /// Syncs and closes storage once no request is under way any more, and notes that nothing is left unsynced.
     pub async fn close(&self) {
         self.phase().set(Phase::Stopping);

@@ -1,0 +1,105 @@
+//! A seeded simulation of the write and read path: pushes, reads, owner loss, recovery and ring changes.
+//!
+//! One thread, virtual time, one generator of random numbers: a seed decides everything, so a failing seed replays. Ring,
+//! head, recovery and epoch decisions are the real code; network, disks, processes and the control plane are simulated. The
+//! [`oracle`] knows every write and judges every answer. [`Mutation`] breaks one rule on purpose, to show that it can see.
+
+#![forbid(unsafe_code)]
+
+mod control;
+mod disk;
+mod distributor;
+mod faults;
+mod ingester;
+mod message;
+mod mutation;
+mod network;
+pub mod oracle;
+mod querier;
+mod requests;
+mod store;
+mod world;
+
+use narthex_model::Labels;
+
+use ingester::Phase;
+use network::Node;
+pub use mutation::Mutation;
+use oracle::Violation;
+use world::{Event, World};
+
+/// What a run did, to tell an idle one from a busy one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Report {
+    /// Samples that clients were told are safe.
+    pub acknowledged: usize,
+    /// Reads that were answered.
+    pub reads: u64,
+}
+
+/// Length of the part with faults, in virtual milliseconds.
+const STORM_MS: u64 = 20_000;
+/// Length of the part without, in which everything must come back.
+const CALM_MS: u64 = 12_000;
+
+/// Labels of a series by its number.
+fn labels(series: u32) -> Labels {
+    Labels::from_pairs([("__name__", "simulated"), ("series", &series.to_string())])
+}
+
+/// Runs one seed. The same seed and mutation always give the same result.
+pub fn run(seed: u64, mutation: Mutation) -> Result<Report, Violation> {
+    simulate(World::new(seed, mutation))
+}
+
+/// Runs one seed and tells every event on standard error.
+pub fn run_traced(seed: u64, mutation: Mutation) -> Result<Report, Violation> {
+    let mut world = World::new(seed, mutation);
+    world.trace = true;
+    simulate(world)
+}
+
+fn simulate(mut world: World) -> Result<Report, Violation> {
+    for partition in 0..=world.below(2) {
+        let _ = partition;
+        world.add_partition();
+    }
+    for id in 0..2 {
+        world.distributors.push(distributor::Distributor::default());
+        world.distributors[id].skew_ms = world.below(120_000) as i64 - 60_000;
+        world.start_reader(Node::Distributor(id));
+        world.queriers.push(querier::Querier::default());
+        world.start_reader(Node::Querier(id));
+    }
+    world.at(0, Event::Workload);
+    world.at(500, Event::Chaos);
+    world.run_until(STORM_MS);
+    world.becalm();
+    world.run_until(STORM_MS + CALM_MS);
+    finish(&mut world);
+    match world.oracle.verdict() {
+        Some(violation) => Err(violation.clone()),
+        None => Ok(Report { acknowledged: world.oracle.acknowledged(), reads: world.oracle.reads }),
+    }
+}
+
+/// After the calm every owner serves, and both queriers answer with everything.
+fn finish(world: &mut World) {
+    let now = world.now;
+    if world.oracle.verdict().is_some() {
+        return;
+    }
+    let serves = |id: &usize| world.ingesters[*id].process.as_ref().is_some_and(|p| p.phase == Phase::Serving);
+    if let Some(stuck) = (0..world.ingesters.len()).find(|id| !serves(id)) {
+        let phase = world.ingesters[stuck].process.as_ref().map(|process| process.phase);
+        world.oracle.violate("liveness", now, format!("ingester {stuck} is still {phase:?}"));
+    }
+    let before = world.oracle.reads;
+    world.client_read(0);
+    world.client_read(1);
+    world.run_until(now + 1_000);
+    let answered = world.oracle.reads - before;
+    if answered != 2 {
+        world.oracle.violate("liveness", now, format!("{answered} of 2 reads were answered after the calm"));
+    }
+}
