@@ -148,3 +148,6 @@ const fn role_from_proto(role: v1::Role) -> Option<Role> {
         v1::Role::Scraper => Role::Scraper,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,15 @@
 //! The first account and its access keys, from a file that is read at first start only.
 //!
-//!     account_id: "123456789012"
-//!     access_keys:
-//!       - access_key_id: AKIAEXAMPLE
-//!         secret_access_key: ...
-//!         user_name: admin
-//!     workspaces:
-//!       - id: ws-00000000-0000-4000-8000-000000000000
-//!         alias: default
+//! ```yaml
+//! account_id: "123456789012"
+//! access_keys:
+//!   - access_key_id: AKIAEXAMPLE
+//!     secret_access_key: ...
+//!     user_name: admin
+//! workspaces:
+//!   - id: ws-00000000-0000-4000-8000-000000000000
+//!     alias: default
+//! ```
 
 use std::{
     collections::BTreeMap,

@@ -22,21 +22,21 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-struct Running {
-    plane: ControlPlane,
-    components: Components,
+pub(crate) struct Running {
+    pub(crate) plane: ControlPlane,
+    pub(crate) components: Components,
     serving: Serving,
 }
 
-struct Cluster {
+pub(crate) struct Cluster {
     folders: BTreeMap<NodeId, TempDir>,
-    addresses: BTreeMap<NodeId, SocketAddr>,
+    pub(crate) addresses: BTreeMap<NodeId, SocketAddr>,
     peers: Vec<(NodeId, String)>,
-    running: BTreeMap<NodeId, Running>,
+    pub(crate) running: BTreeMap<NodeId, Running>,
 }
 
 impl Cluster {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut cluster = Self {
             folders: BTreeMap::new(),
             addresses: BTreeMap::new(),
@@ -58,7 +58,7 @@ impl Cluster {
         cluster
     }
 
-    async fn start_node(&mut self, id: NodeId) {
+    pub(crate) async fn start_node(&mut self, id: NodeId) {
         let mut config = Config::embedded(self.folders[&id].path().to_owned());
         config.node_id = id;
         config.peers = self.peers.clone();
@@ -75,7 +75,7 @@ impl Cluster {
         self.running.insert(id, Running { plane, components, serving });
     }
 
-    async fn stop_node(&mut self, id: NodeId) {
+    pub(crate) async fn stop_node(&mut self, id: NodeId) {
         let Running { plane, components, serving } = self.running.remove(&id).expect("running");
         components.shutdown.cancel();
         plane.stop().await;
@@ -87,7 +87,7 @@ impl Cluster {
         self.running.values().next().expect("a node")
     }
 
-    async fn leader(&self) -> NodeId {
+    pub(crate) async fn leader(&self) -> NodeId {
         eventually(&self.any().components, async || {
             self.running
                 .iter()
@@ -102,7 +102,7 @@ impl Cluster {
         *self.running.keys().find(|id| **id != leader).expect("several nodes")
     }
 
-    async fn create(&self, at: NodeId, number: u128) {
+    pub(crate) async fn create(&self, at: NodeId, number: u128) {
         let command = workspace(number);
         let response = self.running[&at].plane.propose(command).await.expect("committed");
         assert!(matches!(response, Response::Workspace { .. }), "{response:?}");
@@ -133,7 +133,7 @@ fn workspace(number: u128) -> Command {
     command
 }
 
-async fn eventually<T>(components: &Components, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(components: &Components, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
     let start = components.clock.monotonic();
     loop {
         if let Some(found) = probe().await {

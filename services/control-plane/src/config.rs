@@ -144,7 +144,7 @@ pub struct RaftSettings {
         long = "raft.heartbeat",
         env = "NARTHEX_RAFT_HEARTBEAT",
         value_name = "DURATION",
-        default_value = "250ms"
+        default_value = "200ms"
     )]
     pub heartbeat: HumanDuration,
 
@@ -153,7 +153,7 @@ pub struct RaftSettings {
         long = "raft.election-timeout",
         env = "NARTHEX_RAFT_ELECTION_TIMEOUT",
         value_name = "DURATION",
-        default_value = "1s"
+        default_value = "750ms"
     )]
     pub election_timeout: HumanDuration,
 

@@ -18,6 +18,8 @@ mod control;
 mod desk;
 mod duties;
 mod handle;
+#[cfg(test)]
+mod member_test;
 mod metrics;
 mod node;
 mod proto;

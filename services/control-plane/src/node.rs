@@ -1,6 +1,6 @@
 //! One control-plane node: storage, consensus, desk and duties, wired together.
 
-use std::{collections::BTreeMap, fs, io, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fs, io, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
 
 use narthex_service::Components;
 use openraft::{
@@ -73,7 +73,8 @@ impl Node {
             (None, None) => None,
         };
         let folder = |source| Error::Folder { path: config.data_dir.clone(), source };
-        fs::create_dir_all(&config.data_dir).map_err(folder)?;
+        // The log holds secret keys.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir).map_err(folder)?;
         let store = Store::open(&config.data_dir.join("raft.redb"))?;
         let metrics = Metrics::new(&components.registry);
         let machine_store = MachineStore::open(store.clone(), metrics.clone())?;

@@ -1,5 +1,7 @@
 //! openraft's messages over the `Raft` gRPC service: JSON payloads, errors of the other node included.
 
+#![allow(clippy::result_large_err, reason = "the errors are openraft's")]
+
 use std::error::Error;
 
 use narthex_rpc::v1::{RaftMessage, raft_client::RaftClient};
