@@ -308,7 +308,7 @@ async fn a_loaded_instance_answers_503_before_it_reads() {
             setup.app.clone().oneshot(signed("POST", &query(WORKSPACE), b"four").map(Body::from)),
         );
         waiting.notified().await;
-        let reply = setup.signed("POST", &query(WORKSPACE), b"").await;
+        let reply = setup.signed("POST", &query(WORKSPACE), b"four").await;
         assert_eq!(
             (reply.status, reply.error.as_deref()),
             (503, Some("ServiceUnavailableException")),
