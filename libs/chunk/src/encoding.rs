@@ -69,8 +69,12 @@ impl Chunk {
     /// Calls `visit` with every float sample; a chunk of histograms has none.
     pub fn for_each_float(&self, mut visit: impl FnMut(i64, f64)) -> Result<(), ChunkError> {
         match self.encoding {
-            Encoding::Floats => FloatIter::new(&self.data).try_for_each(|sample| sample.map(|(at, value)| visit(at, value))),
-            Encoding::RawFloats => RawIter::new(&self.data).try_for_each(|sample| sample.map(|(at, value)| visit(at, value))),
+            Encoding::Floats => {
+                FloatIter::new(&self.data).try_for_each(|sample| sample.map(|(at, value)| visit(at, value)))
+            }
+            Encoding::RawFloats => {
+                RawIter::new(&self.data).try_for_each(|sample| sample.map(|(at, value)| visit(at, value)))
+            }
             Encoding::Histograms => Ok(()),
         }
     }
@@ -102,7 +106,13 @@ impl Chunk {
 
 /// Reads a whole chunk from outside, of any encoding, and compares it with its description. Pure: the entry for fuzzing, and
 /// what a receiver calls before it trusts a chunk.
-pub fn check_chunk(tag: u32, samples: u32, min_ms: i64, max_ms: i64, data: Bytes) -> Result<Chunk, ChunkError> {
+pub fn check_chunk(
+    tag: u32,
+    samples: u32,
+    min_ms: i64,
+    max_ms: i64,
+    data: Bytes,
+) -> Result<Chunk, ChunkError> {
     let chunk = Chunk { encoding: Encoding::from_tag(tag)?, samples, min_ms, max_ms, data };
     let (mut count, mut first, mut last, mut damaged) = (0u32, None, None, false);
     chunk.for_each_float(|at, _| {
@@ -152,7 +162,8 @@ mod tests {
         let histogram = Histogram { sum: 3.0, ..Histogram::default() };
         let mut state = HistogramState::default();
         state.append(7, &histogram.to_bytes()).expect("first");
-        let chunk = check_chunk(Encoding::Histograms.tag(), 1, 7, 7, state.take().into()).expect("histograms");
+        let chunk =
+            check_chunk(Encoding::Histograms.tag(), 1, 7, 7, state.take().into()).expect("histograms");
         assert_eq!(chunk.samples(), Ok(vec![(7, Value::Histogram(Arc::new(histogram)))]));
     }
 

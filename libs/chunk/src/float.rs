@@ -100,7 +100,12 @@ impl FloatState {
 
     /// Encodes the next sample into `out` and returns the length of its record, which the caller appends to the chunk.
     #[inline]
-    pub fn append(&mut self, timestamp: i64, bits: u64, out: &mut [u8; MAX_RECORD_BYTES]) -> Result<usize, Refused> {
+    pub fn append(
+        &mut self,
+        timestamp: i64,
+        bits: u64,
+        out: &mut [u8; MAX_RECORD_BYTES],
+    ) -> Result<usize, Refused> {
         let (change, delta) = if self.samples == 0 {
             (timestamp, 0)
         } else {

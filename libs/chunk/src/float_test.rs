@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use super::*;
 
 fn read(data: &[u8]) -> Vec<(i64, u64)> {
-    FloatIter::new(data).map(|sample| sample.map(|(at, value)| (at, value.to_bits())).expect("well-formed")).collect()
+    FloatIter::new(data)
+        .map(|sample| sample.map(|(at, value)| (at, value.to_bits())).expect("well-formed"))
+        .collect()
 }
 
 fn bits(samples: &[(i64, f64)]) -> Vec<(i64, u64)> {
@@ -14,8 +16,20 @@ fn bits(samples: &[(i64, f64)]) -> Vec<(i64, u64)> {
 #[test]
 fn special_values_keep_every_bit() {
     let nan_with_payload = f64::from_bits(0xfff8_0000_dead_beef);
-    let values = [1.5, stale_marker(), nan_with_payload, -0.0, 0.0, f64::INFINITY, f64::NEG_INFINITY, 1e300, 0.1, 5e-324];
-    let samples: Vec<_> = values.iter().chain(&values).enumerate().map(|(n, v)| (n as i64 * 15_000, *v)).collect();
+    let values = [
+        1.5,
+        stale_marker(),
+        nan_with_payload,
+        -0.0,
+        0.0,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        1e300,
+        0.1,
+        5e-324,
+    ];
+    let samples: Vec<_> =
+        values.iter().chain(&values).enumerate().map(|(n, v)| (n as i64 * 15_000, *v)).collect();
     let data = encode_floats(samples.clone()).expect("ascends");
     assert_eq!(read(&data), bits(&samples));
 }
@@ -52,15 +66,17 @@ fn samples() -> impl Strategy<Value = Vec<(i64, f64)>> {
         Just(stale_marker()),
         Just(-0.0)
     ];
-    (-(1i64 << 50)..(1i64 << 50), proptest::collection::vec((step, value), 0..150)).prop_map(|(start, steps)| {
-        steps
-            .into_iter()
-            .scan(start, |at, (step, value)| {
-                *at += step;
-                Some((*at, value))
-            })
-            .collect()
-    })
+    (-(1i64 << 50)..(1i64 << 50), proptest::collection::vec((step, value), 0..150)).prop_map(
+        |(start, steps)| {
+            steps
+                .into_iter()
+                .scan(start, |at, (step, value)| {
+                    *at += step;
+                    Some((*at, value))
+                })
+                .collect()
+        },
+    )
 }
 
 proptest! {

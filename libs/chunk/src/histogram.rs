@@ -137,7 +137,8 @@ impl<'a> HistogramIter<'a> {
 
     fn record(&mut self) -> Option<()> {
         let delta = unzigzag(self.cursor.varint()?);
-        let length = usize::try_from(self.cursor.varint()?).ok().filter(|length| *length <= MAX_HISTOGRAM_BYTES)?;
+        let length =
+            usize::try_from(self.cursor.varint()?).ok().filter(|length| *length <= MAX_HISTOGRAM_BYTES)?;
         if self.first {
             self.timestamp = delta;
         } else {

@@ -41,7 +41,11 @@ impl Iterator for RawIter<'_> {
         let sample = self.data.split_first_chunk::<8>().and_then(|(timestamp, rest)| {
             let (bits, rest) = rest.split_first_chunk::<8>()?;
             let timestamp = i64::from_le_bytes(*timestamp);
-            self.last.is_none_or(|last| last < timestamp).then_some((timestamp, u64::from_le_bytes(*bits), rest))
+            self.last.is_none_or(|last| last < timestamp).then_some((
+                timestamp,
+                u64::from_le_bytes(*bits),
+                rest,
+            ))
         });
         match sample {
             Some((timestamp, bits, rest)) => {

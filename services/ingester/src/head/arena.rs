@@ -95,7 +95,9 @@ mod tests {
     fn elements_and_slices_keep_their_addresses() {
         let (mut paged, mut slices) = (Paged::default(), Slices::default());
         let addresses: Vec<_> = (0..10_000u32)
-            .map(|n| (paged.push(n), slices.push(&vec![n; n as usize % 17 + if n == 77 { 40_000 } else { 0 }])))
+            .map(|n| {
+                (paged.push(n), slices.push(&vec![n; n as usize % 17 + if n == 77 { 40_000 } else { 0 }]))
+            })
             .collect();
         for (n, (id, address)) in addresses.into_iter().enumerate() {
             assert_eq!((id as usize, *paged.at(id) as usize), (n, n));

@@ -21,7 +21,8 @@ pub struct PushLimits {
 
 impl PushLimits {
     /// For copying what another owner acknowledged.
-    pub const FROM_PEER: Self = Self { out_of_order_window_ms: MAX_SAMPLE_AGE_MS, max_series: u64::MAX, from_peer: true };
+    pub const FROM_PEER: Self =
+        Self { out_of_order_window_ms: MAX_SAMPLE_AGE_MS, max_series: u64::MAX, from_peer: true };
 }
 
 impl Default for PushLimits {

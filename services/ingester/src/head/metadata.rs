@@ -63,7 +63,8 @@ impl MetadataStore {
     /// Entries of one metric, or of all metrics for an empty name; at most `limit` metrics (0: all), by name.
     pub(super) fn list(&self, metric: &str, limit: usize) -> Vec<MetricMetadata> {
         let limit = if limit == 0 { usize::MAX } else { limit };
-        let chosen = self.metrics.iter().filter(|(name, _)| metric.is_empty() || ***name == *metric).take(limit);
+        let chosen =
+            self.metrics.iter().filter(|(name, _)| metric.is_empty() || ***name == *metric).take(limit);
         let entry = |name: &str, entry: &Entry| MetricMetadata {
             metric: name.to_owned(),
             kind: entry.kind,
@@ -92,6 +93,14 @@ mod tests {
         }
         assert_eq!(store.note("one_more", MetricType::Counter, "", ""), Noted::Dropped);
         assert_eq!(store.list("up", 0).len(), 10);
-        assert_eq!(store.list("", 5).iter().map(|entry| &entry.metric).collect::<std::collections::BTreeSet<_>>().len(), 5);
+        assert_eq!(
+            store
+                .list("", 5)
+                .iter()
+                .map(|entry| &entry.metric)
+                .collect::<std::collections::BTreeSet<_>>()
+                .len(),
+            5
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The head of one workspace: its recent samples in memory, as a pure data structure.
 //!
-//! No I/O, no clock, no randomness: [`Head::push`] is told when the frame was received, reports its changes to a [`Log`], and
-//! [`Head::redo`]-methods make the same changes again, so replay gives the same head. One thread changes a head (the
+//! No I/O, no clock, no randomness: [`Head::push`] is told when the frame was received and reports its changes to a [`Log`]; the
+//! `redo` methods make the same changes again, so replay gives the same head. One thread changes a head (the
 //! WAL's writer), readers take short shared locks around it; therefore a head is not split into shards: interned labels and
 //! postings are kept once, and the lock is held for one push or for a few hundred series of a read. Invariants: ids
 //! count up and are never reused; series of equal hash are told apart by their label bytes; a sample is stored once (W-2).
@@ -150,7 +150,8 @@ impl Head {
         if self.pairs.is_full() || self.labels.is_full() || self.store.series.len() >= u32::MAX - 1 {
             return None;
         }
-        let pairs: smallvec::SmallVec<[u32; 24]> = pairs::split(canonical).map(|bytes| self.pairs.intern(bytes)).collect();
+        let pairs: smallvec::SmallVec<[u32; 24]> =
+            pairs::split(canonical).map(|bytes| self.pairs.intern(bytes)).collect();
         let count = u16::try_from(pairs.len()).ok()?;
         let labels = self.labels.push(&pairs);
         let id = self.store.create(hash, labels, count);

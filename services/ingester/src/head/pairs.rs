@@ -158,7 +158,8 @@ mod tests {
     fn pairs_are_kept_once_and_lead_to_their_series() {
         let mut pairs = Pairs::default();
         for series in 0..500u32 {
-            let labels = Labels::from_pairs([("__name__", "up"), ("pod", &format!("pod-{}", series % 7)), ("ß", "x")]);
+            let labels =
+                Labels::from_pairs([("__name__", "up"), ("pod", &format!("pod-{}", series % 7)), ("ß", "x")]);
             for bytes in split(labels.as_bytes()) {
                 let pair = pairs.intern(bytes);
                 assert_eq!(pairs.bytes(pair), bytes);

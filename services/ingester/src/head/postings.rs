@@ -11,7 +11,10 @@ const MANY: usize = 256;
 /// A set of series ids; 16 bytes besides what it points to.
 #[derive(Debug)]
 pub(super) enum Postings {
-    Few { length: u8, ids: [u32; FEW] },
+    Few {
+        length: u8,
+        ids: [u32; FEW],
+    },
     #[allow(clippy::box_collection, reason = "a thin pointer keeps the common case at 16 bytes")]
     List(Box<Vec<u32>>),
     Bitmap(Box<RoaringBitmap>),

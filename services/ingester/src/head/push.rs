@@ -48,7 +48,11 @@ impl Judge {
         Self {
             oldest: if unlimited { i64::MIN } else { received_ms.saturating_sub(MAX_SAMPLE_AGE_MS) },
             newest: if unlimited { i64::MAX } else { received_ms.saturating_add(MAX_SAMPLE_AHEAD_MS) },
-            window: if unlimited { i64::MAX } else { limits.out_of_order_window_ms.clamp(0, MAX_SAMPLE_AGE_MS) },
+            window: if unlimited {
+                i64::MAX
+            } else {
+                limits.out_of_order_window_ms.clamp(0, MAX_SAMPLE_AGE_MS)
+            },
             max_series: if unlimited { u64::MAX } else { limits.max_series },
             from_peer: unlimited,
         }
@@ -107,7 +111,11 @@ impl Head {
         pushed: &mut Pushed,
         log: &mut impl Log,
     ) -> Result<Result<u32, Reason>, FrameError> {
-        let mut ages = series.floats().map(|(at, _)| at).chain(series.histograms().map(|(at, _)| at)).map(|at| judge.age(at));
+        let mut ages = series
+            .floats()
+            .map(|(at, _)| at)
+            .chain(series.histograms().map(|(at, _)| at))
+            .map(|at| judge.age(at));
         let Some(first) = ages.next() else { return Ok(Err(Reason::TooOld)) };
         if let Err(reason) = first
             && ages.all(|age| age.is_err())
@@ -118,14 +126,23 @@ impl Head {
         if u64::from(self.active.count()) >= judge.max_series {
             return Ok(Err(Reason::SeriesLimit));
         }
-        let Some(id) = self.create(series.hash.0, labels.as_bytes()) else { return Ok(Err(Reason::SeriesLimit)) };
+        let Some(id) = self.create(series.hash.0, labels.as_bytes()) else {
+            return Ok(Err(Reason::SeriesLimit));
+        };
         log.series(id, series.hash.0, labels.as_bytes());
         pushed.created += 1;
         Ok(Ok(id))
     }
 
     #[inline]
-    fn push_series(&mut self, id: u32, series: &FrameSeries<'_>, judge: &Judge, pushed: &mut Pushed, log: &mut impl Log) {
+    fn push_series(
+        &mut self,
+        id: u32,
+        series: &FrameSeries<'_>,
+        judge: &Judge,
+        pushed: &mut Pushed,
+        log: &mut impl Log,
+    ) {
         let mut number = series.first_sample;
         for (timestamp, value) in series.floats() {
             let bits = value.to_bits();
@@ -148,7 +165,14 @@ impl Head {
 
     /// Stores a sample if it is new and allowed; `Ok(false)` if it was there already.
     #[inline]
-    fn judge(&mut self, id: u32, timestamp: i64, sample: Sample<'_>, judge: &Judge, pushed: &mut Pushed) -> Result<bool, Reason> {
+    fn judge(
+        &mut self,
+        id: u32,
+        timestamp: i64,
+        sample: Sample<'_>,
+        judge: &Judge,
+        pushed: &mut Pushed,
+    ) -> Result<bool, Reason> {
         let newest = self.store.newest(id);
         match newest {
             Some(newest) if timestamp <= newest => {

@@ -17,8 +17,9 @@ impl Head {
     /// Ids of the series for which all matchers hold.
     pub fn matching(&self, matchers: &[Matcher]) -> RoaringBitmap {
         let mut candidates: Option<RoaringBitmap> = None;
-        let (exact, others): (Vec<_>, Vec<_>) =
-            matchers.iter().partition(|matcher| matcher.op() == MatchOp::Equal && !matcher.value().is_empty());
+        let (exact, others): (Vec<_>, Vec<_>) = matchers
+            .iter()
+            .partition(|matcher| matcher.op() == MatchOp::Equal && !matcher.value().is_empty());
         let mut exact_pairs = Vec::with_capacity(exact.len());
         for matcher in exact {
             let Some(pair) = self.pairs.find(&pair_bytes(matcher)) else { return RoaringBitmap::new() };
@@ -52,7 +53,10 @@ impl Head {
         if late.is_empty() {
             return candidates;
         }
-        candidates.iter().filter(|id| late.iter().all(|matcher| matcher.matches(self.label(*id, matcher.name())))).collect()
+        candidates
+            .iter()
+            .filter(|id| late.iter().all(|matcher| matcher.matches(self.label(*id, matcher.name()))))
+            .collect()
     }
 
     fn all(&self) -> RoaringBitmap {
@@ -68,12 +72,16 @@ impl Head {
     }
 
     fn pairs_of(&self, id: u32) -> &[u32] {
-        self.store.series.get(id).map_or(&[], |series| self.labels.get(series.labels, usize::from(series.label_count)))
+        self.store
+            .series
+            .get(id)
+            .map_or(&[], |series| self.labels.get(series.labels, usize::from(series.label_count)))
     }
 
     /// The value of a label of a series, empty if it has none.
     fn label(&self, id: u32, name: &str) -> &str {
-        let pair = self.pairs_of(id).iter().find(|pair| pairs::name_of(self.pairs.bytes(**pair)) == name.as_bytes());
+        let pair =
+            self.pairs_of(id).iter().find(|pair| pairs::name_of(self.pairs.bytes(**pair)) == name.as_bytes());
         pair.map_or("", |pair| self.pairs.value(*pair))
     }
 
@@ -91,7 +99,9 @@ impl Head {
         let overlaps = |min: i64, max: i64| range.overlaps((min..=max).into());
         if series.floats.samples() > 0 {
             let max = series.floats.last_timestamp();
-            if range.min.0 <= max && first_float(self.store.open_floats(id)).is_some_and(|min| overlaps(min, max)) {
+            if range.min.0 <= max
+                && first_float(self.store.open_floats(id)).is_some_and(|min| overlaps(min, max))
+            {
                 return true;
             }
         }
@@ -112,7 +122,9 @@ impl Head {
         let Some(series) = self.store.series.get(id) else { return Ok(Vec::new()) };
         let overlaps = |min: i64, max: i64| range.overlaps((min..=max).into());
         let mut chunks = Vec::new();
-        for reference in self.store.chunks.list(series.chunks).filter(|chunk| overlaps(chunk.min, chunk.max())) {
+        for reference in
+            self.store.chunks.list(series.chunks).filter(|chunk| overlaps(chunk.min, chunk.max()))
+        {
             chunks.push(self.store.chunks.read(reference)?);
         }
         let mut add = |encoding, samples: u16, min_ms, max_ms, data: Bytes| {
@@ -157,7 +169,9 @@ impl Head {
 
     fn touches(&self, pair: u32, series: &RoaringBitmap) -> bool {
         match self.pairs.postings(pair) {
-            super::postings::Postings::Few { length, ids } => ids[..usize::from(*length)].iter().any(|id| series.contains(*id)),
+            super::postings::Postings::Few { length, ids } => {
+                ids[..usize::from(*length)].iter().any(|id| series.contains(*id))
+            }
             super::postings::Postings::List(ids) => ids.iter().any(|id| series.contains(*id)),
             super::postings::Postings::Bitmap(ids) => !ids.is_disjoint(series),
         }

@@ -62,7 +62,15 @@ impl ChunkStore {
     }
 
     /// Adds a chunk in front of a series' list and returns its reference.
-    pub(super) fn seal(&mut self, encoding: Encoding, samples: u16, min: i64, max: i64, data: &[u8], previous: u32) -> u32 {
+    pub(super) fn seal(
+        &mut self,
+        encoding: Encoding,
+        samples: u16,
+        min: i64,
+        max: i64,
+        data: &[u8],
+        previous: u32,
+    ) -> u32 {
         let offset = self.open.len() as u32;
         self.open.extend_from_slice(&[0; 4]);
         self.open.extend_from_slice(&(data.len() as u32).to_le_bytes());
@@ -88,7 +96,9 @@ impl ChunkStore {
     /// The references of a series from the newest chunk back, without those into files that were lost.
     pub(super) fn list(&self, newest: u32) -> impl Iterator<Item = &ChunkRef> {
         let all = std::iter::successors(self.refs.get(newest), |reference| self.refs.get(reference.previous));
-        all.filter(|reference| self.files.get(reference.file as usize).is_none_or(|file| !file.bytes.is_empty()))
+        all.filter(|reference| {
+            self.files.get(reference.file as usize).is_none_or(|file| !file.bytes.is_empty())
+        })
     }
 
     /// Reads a chunk, sharing the bytes of frozen files.
@@ -100,7 +110,8 @@ impl ChunkStore {
             None if reference.file as usize == self.files.len() => &self.open[..],
             None => return Err(ChunkError::Malformed),
         };
-        let header = file.get(offset..).and_then(|rest| rest.first_chunk::<HEADER>()).ok_or(ChunkError::Malformed)?;
+        let header =
+            file.get(offset..).and_then(|rest| rest.first_chunk::<HEADER>()).ok_or(ChunkError::Malformed)?;
         let number = |at: usize| u32::from_le_bytes(*header[at..].first_chunk().expect("within the header"));
         let (start, length) = (offset + HEADER, number(4) as usize);
         let end = start.checked_add(length).filter(|end| *end <= file.len()).ok_or(ChunkError::Malformed)?;
@@ -150,7 +161,10 @@ mod tests {
         for (n, reference) in store.list(newest).enumerate() {
             let chunk = store.read(reference).expect("intact");
             let expected = 19 - n as u8;
-            assert_eq!((&chunk.data[..], chunk.samples, chunk.min_ms), (&[expected; 30][..], u32::from(expected), i64::from(expected) * 10));
+            assert_eq!(
+                (&chunk.data[..], chunk.samples, chunk.min_ms),
+                (&[expected; 30][..], u32::from(expected), i64::from(expected) * 10)
+            );
         }
         let mut damaged = store.files()[0].bytes.to_vec();
         damaged[20] ^= 1;

@@ -8,7 +8,9 @@
 use std::{cmp::Ordering, sync::Arc};
 
 use hashbrown::HashMap;
-use narthex_chunk::{Encoding, FloatIter, FloatState, HistogramIter, HistogramState, MAX_RECORD_BYTES, encode_floats};
+use narthex_chunk::{
+    Encoding, FloatIter, FloatState, HistogramIter, HistogramState, MAX_RECORD_BYTES, encode_floats,
+};
 use narthex_model::{Histogram, TimestampMs, Value, resolve};
 
 use super::{
@@ -150,7 +152,10 @@ impl SeriesStore {
         let series = self.series.at_mut(id);
         let mut record = [0; MAX_RECORD_BYTES];
         let first = series.floats.samples() == 0;
-        let length = series.floats.append(timestamp, bits, &mut record).expect("newer, and within one window of the last");
+        let length = series
+            .floats
+            .append(timestamp, bits, &mut record)
+            .expect("newer, and within one window of the last");
         let used = usize::from(series.data_len);
         let mut slot = Slot { class: series.class, at: series.slot };
         if first {
@@ -199,14 +204,17 @@ impl SeriesStore {
         let state = &mut self.more_mut(id).histograms;
         let (samples, max) = (state.samples(), state.last_timestamp());
         let data = state.take();
-        let min = HistogramIter::new(&data).next_sample().and_then(Result::ok).map_or(max, |(first, _)| first);
+        let min =
+            HistogramIter::new(&data).next_sample().and_then(Result::ok).map_or(max, |(first, _)| first);
         let series = self.series.at_mut(id);
         series.chunks = self.chunks.seal(Encoding::Histograms, samples, min, max, &data, series.chunks);
     }
 
     fn store_late(&mut self, id: u32, timestamp: i64, sample: Sample<'_>) {
         let late = &self.more_mut(id).late;
-        if late.len() >= LATE_SAMPLES || late.first().is_some_and(|(first, _)| !same_window(timestamp, *first)) {
+        if late.len() >= LATE_SAMPLES
+            || late.first().is_some_and(|(first, _)| !same_window(timestamp, *first))
+        {
             self.seal_late(id);
         }
         let late = &mut self.more_mut(id).late;
@@ -312,7 +320,9 @@ pub(super) fn encode_late(late: &[(i64, LateValue)]) -> Vec<(Encoding, u16, i64,
 pub(super) fn resolves_above(a: &LateValue, b: &LateValue) -> bool {
     let value = |value: &LateValue| match value {
         LateValue::Float(bits) => Value::Float(f64::from_bits(*bits)),
-        LateValue::Histogram(bytes) => Value::Histogram(Arc::new(Histogram::from_bytes(bytes).unwrap_or_default())),
+        LateValue::Histogram(bytes) => {
+            Value::Histogram(Arc::new(Histogram::from_bytes(bytes).unwrap_or_default()))
+        }
     };
     resolve(&value(a), &value(b)) == Ordering::Greater
 }

@@ -90,7 +90,9 @@ impl Head {
             let mut count = 0u32;
             for chunk in self.store.chunks.list(series.chunks) {
                 out.extend_from_slice(&chunk.min.to_le_bytes());
-                [chunk.span, chunk.file, chunk.offset].iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
+                [chunk.span, chunk.file, chunk.offset]
+                    .iter()
+                    .for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
                 count += 1;
             }
             out[count_at..count_at + 4].copy_from_slice(&count.to_le_bytes());
@@ -217,7 +219,8 @@ impl Head {
         for number in 0..reader.u32()? {
             let place = reader.u8()?;
             let embedded = reader.bytes()?;
-            let bytes = if place == FILE_ON_DISK { open_file(number)? } else { Bytes::copy_from_slice(embedded) };
+            let bytes =
+                if place == FILE_ON_DISK { open_file(number)? } else { Bytes::copy_from_slice(embedded) };
             files.push(SealedFile { bytes, on_disk: place != FILE_EMBEDDED });
         }
         let open = reader.bytes()?.to_vec();
@@ -239,7 +242,9 @@ fn open_chunk_is_sound(floats: &FloatState, data: &[u8]) -> bool {
         return data.is_empty();
     }
     let first = FloatIter::new(data).next().and_then(Result::ok);
-    first.is_some_and(|(first, _)| first <= floats.last_timestamp() && same_window(first, floats.last_timestamp()))
+    first.is_some_and(|(first, _)| {
+        first <= floats.last_timestamp() && same_window(first, floats.last_timestamp())
+    })
 }
 
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {

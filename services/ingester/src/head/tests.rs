@@ -49,7 +49,7 @@ impl Kept {
 
 fn labels(series: u8) -> Labels {
     Labels::from_pairs([
-        ("__name__", if series % 2 == 0 { "even" } else { "odd" }.to_owned()),
+        ("__name__", if series.is_multiple_of(2) { "even" } else { "odd" }.to_owned()),
         ("series", format!("s{series}")),
         ("group", format!("g{}", series % 3)),
         (if series > 4 { "zone" } else { "" }, "z".to_owned()),
@@ -151,9 +151,12 @@ fn verdicts_follow_the_contract() {
 #[test]
 fn values_differ_by_their_bits() {
     let mut head = Head::new(1 << 20);
-    let mut push = |writes: &[Write]| head.push(&frame(writes), NOW, &PushLimits::default(), &mut ()).expect("well-formed");
+    let mut push = |writes: &[Write]| {
+        head.push(&frame(writes), NOW, &PushLimits::default(), &mut ()).expect("well-formed")
+    };
     push(&[float(1, NOW, 0.0), float(2, NOW, narthex_model::stale_marker())]);
-    let pushed = push(&[float(1, NOW, -0.0), float(2, NOW, f64::NAN), float(2, NOW, narthex_model::stale_marker())]);
+    let pushed =
+        push(&[float(1, NOW, -0.0), float(2, NOW, f64::NAN), float(2, NOW, narthex_model::stale_marker())]);
     assert_eq!(reasons(&pushed), [(0, Reason::NewValueForTimestamp), (1, Reason::NewValueForTimestamp)]);
     assert_eq!(pushed.known, 1);
 }
@@ -162,12 +165,24 @@ fn values_differ_by_their_bits() {
 fn the_series_limit_never_refuses_an_active_series() {
     let mut head = Head::new(1 << 20);
     let limits = PushLimits { max_series: 2, ..PushLimits::default() };
-    let push = |head: &mut Head, now: i64, writes: &[Write]| head.push(&frame(writes), now, &limits, &mut ()).expect("well-formed");
-    assert_eq!(reasons(&push(&mut head, NOW, &[float(1, NOW, 1.0), float(2, NOW, 1.0), float(3, NOW, 1.0)])), [(2, Reason::SeriesLimit)]);
+    let push = |head: &mut Head, now: i64, writes: &[Write]| {
+        head.push(&frame(writes), now, &limits, &mut ()).expect("well-formed")
+    };
+    assert_eq!(
+        reasons(&push(&mut head, NOW, &[float(1, NOW, 1.0), float(2, NOW, 1.0), float(3, NOW, 1.0)])),
+        [(2, Reason::SeriesLimit)]
+    );
     assert_eq!(reasons(&push(&mut head, NOW + 1, &[float(1, NOW + 1, 1.0), float(2, NOW + 1, 1.0)])), []);
     let later = NOW + 3 * HOUR;
-    assert_eq!(reasons(&push(&mut head, later, &[float(1, later, 1.0), float(3, later, 1.0), float(2, later, 1.0)])), [(2, Reason::SeriesLimit)]);
-    assert_eq!(reasons(&push(&mut head, later, &[float(2, NOW + 1, 1.0)])), [], "stored before, so a success");
+    assert_eq!(
+        reasons(&push(&mut head, later, &[float(1, later, 1.0), float(3, later, 1.0), float(2, later, 1.0)])),
+        [(2, Reason::SeriesLimit)]
+    );
+    assert_eq!(
+        reasons(&push(&mut head, later, &[float(2, NOW + 1, 1.0)])),
+        [],
+        "stored before, so a success"
+    );
     assert_eq!(head.active_series(later), 2);
     assert_eq!(head.active_series(later + 3 * HOUR), 0);
 }
@@ -220,7 +235,8 @@ fn matchers_select_what_they_say() {
             let wanted = [first.clone(), second.clone()];
             let mut found: Vec<_> = head.matching(&wanted).iter().map(|id| head.labels_of(id)).collect();
             found.sort();
-            let mut expected: Vec<_> = all.iter().filter(|labels| Matcher::all_match(&wanted, labels)).cloned().collect();
+            let mut expected: Vec<_> =
+                all.iter().filter(|labels| Matcher::all_match(&wanted, labels)).cloned().collect();
             expected.sort();
             assert_eq!(found, expected, "{wanted:?}");
         }
@@ -245,7 +261,11 @@ fn writes() -> impl Strategy<Value = Vec<Vec<Write>>> {
         2 => (0u8..3).prop_map(|n| Value::Histogram(histogram(n).into())),
     ];
     let when = prop_oneof![6 => 0i64..40, 2 => -200i64..300, 1 => -3000i64..900];
-    let write = (0u8..6, when, value).prop_map(|(series, when, value)| Write { series, timestamp: when * 1_500, value });
+    let write = (0u8..6, when, value).prop_map(|(series, when, value)| Write {
+        series,
+        timestamp: when * 1_500,
+        value,
+    });
     vec(vec(write, 1..12), 1..60)
 }
 

@@ -59,7 +59,8 @@ impl Checkpoint {
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let (body, checksum) = bytes.split_last_chunk::<4>()?;
-        let mut rest = body.strip_prefix(&MAGIC).filter(|_| crc32c::crc32c(body) == u32::from_le_bytes(*checksum))?;
+        let mut rest =
+            body.strip_prefix(&MAGIC).filter(|_| crc32c::crc32c(body) == u32::from_le_bytes(*checksum))?;
         let mut take = |length: usize| {
             let (taken, left) = rest.split_at_checked(length)?;
             rest = left;
@@ -121,8 +122,10 @@ fn io_failed(path: &Path, error: &io::Error) -> StorageError {
 }
 
 fn snapshot_all(shared: &Shared, first_segment: u32) -> Result<(Checkpoint, u64), IoFailed> {
-    let workspaces: Vec<_> = shared.workspaces.read().iter().map(|(id, workspace)| (*id, workspace.clone())).collect();
-    let mut checkpoint = Checkpoint { first_segment, newest: LogPosition::new(first_segment, 0), snapshots: Vec::new() };
+    let workspaces: Vec<_> =
+        shared.workspaces.read().iter().map(|(id, workspace)| (*id, workspace.clone())).collect();
+    let mut checkpoint =
+        Checkpoint { first_segment, newest: LogPosition::new(first_segment, 0), snapshots: Vec::new() };
     let mut bytes = 0;
     for (id, workspace) in workspaces {
         if shared.abandoned.load(Ordering::Acquire) {
@@ -180,7 +183,8 @@ fn snapshot_one(
 
 /// Writes chunk files that are frozen and not on disk yet, so that their memory is given back.
 pub(super) fn write_chunk_files(shared: &Shared) -> Result<(), StorageError> {
-    let workspaces: Vec<_> = shared.workspaces.read().iter().map(|(id, workspace)| (*id, workspace.clone())).collect();
+    let workspaces: Vec<_> =
+        shared.workspaces.read().iter().map(|(id, workspace)| (*id, workspace.clone())).collect();
     for (id, workspace) in workspaces {
         write_frozen(shared, id, &workspace).map_err(|(path, error)| {
             tracing::warn!(path = %path.display(), %error, "chunk file cannot be written; its samples stay in memory and in the log");
@@ -194,7 +198,10 @@ fn write_frozen(shared: &Shared, id: WorkspaceId, workspace: &Workspace) -> Resu
     let (frozen, position) = {
         let state = workspace.state.read();
         let files = state.head.sealed_files().iter().enumerate();
-        let frozen: Vec<_> = files.filter(|(_, file)| !file.on_disk).map(|(at, file)| (at as u32, file.bytes.clone())).collect();
+        let frozen: Vec<_> = files
+            .filter(|(_, file)| !file.on_disk)
+            .map(|(at, file)| (at as u32, file.bytes.clone()))
+            .collect();
         (frozen, state.applied)
     };
     let directory = shared.head_directory(id);
@@ -246,7 +253,8 @@ fn quarantine(disk: &dyn Disk, directory: &Path, path: &Path) -> io::Result<()> 
     let target = directory.join("wal").join("quarantine");
     disk.create_directory(&target)?;
     let parts = path.strip_prefix(directory).unwrap_or(path).components();
-    let name = parts.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect::<Vec<_>>().join("_");
+    let name =
+        parts.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect::<Vec<_>>().join("_");
     disk.rename(path, &target.join(name))?;
     disk.sync_directory(&target)
 }
@@ -297,7 +305,13 @@ pub(super) fn load(config: &StorageConfig, disk: &dyn Disk) -> Result<Loaded, Op
                     rebuilt.snapshot = None;
                 }
                 for (number, what) in damaged {
-                    set_aside(config, disk, &directory.join(chunk_file::name(number)), &what, &mut loaded.damaged)?;
+                    set_aside(
+                        config,
+                        disk,
+                        &directory.join(chunk_file::name(number)),
+                        &what,
+                        &mut loaded.damaged,
+                    )?;
                 }
                 loaded.heads.insert(workspace, rebuilt);
             }
@@ -312,7 +326,13 @@ pub(super) fn load(config: &StorageConfig, disk: &dyn Disk) -> Result<Loaded, Op
     Ok(loaded)
 }
 
-fn set_aside(config: &StorageConfig, disk: &dyn Disk, path: &Path, what: &str, damaged: &mut Vec<String>) -> Result<(), OpenError> {
+fn set_aside(
+    config: &StorageConfig,
+    disk: &dyn Disk,
+    path: &Path,
+    what: &str,
+    damaged: &mut Vec<String>,
+) -> Result<(), OpenError> {
     if config.on_damage == OnDamage::Refuse {
         return Err(OpenError::Damaged { path: path.to_owned(), what: what.to_owned() });
     }
@@ -335,10 +355,13 @@ fn clean_heads(config: &StorageConfig, disk: &dyn Disk, heads: &HashMap<Workspac
         if let Some(rebuilt) = rebuilt {
             named.extend(rebuilt.snapshot.iter().map(|(name, _)| name.clone()));
             let files = rebuilt.head.sealed_files().iter().enumerate();
-            named.extend(files.filter(|(_, file)| file.on_disk).map(|(number, _)| chunk_file::name(number as u32)));
+            named.extend(
+                files.filter(|(_, file)| file.on_disk).map(|(number, _)| chunk_file::name(number as u32)),
+            );
         }
         let directory = root.join(entry);
-        for name in disk.list(&directory).unwrap_or_default().into_iter().filter(|name| !named.contains(name)) {
+        for name in disk.list(&directory).unwrap_or_default().into_iter().filter(|name| !named.contains(name))
+        {
             let _ = disk.remove(&directory.join(name));
         }
     }

@@ -48,7 +48,12 @@ pub(super) fn write(
 }
 
 /// The body of a file, once it is proven whole; the text says what is wrong.
-pub(super) fn read(disk: &dyn Disk, directory: &Path, workspace: WorkspaceId, number: u32) -> Result<Bytes, String> {
+pub(super) fn read(
+    disk: &dyn Disk,
+    directory: &Path,
+    workspace: WorkspaceId,
+    number: u32,
+) -> Result<Bytes, String> {
     let bytes = disk.read(&directory.join(name(number))).map_err(|error| error.to_string())?;
     verify(&bytes, workspace, number)?;
     Ok(bytes.slice(HEADER..))

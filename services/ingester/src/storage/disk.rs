@@ -67,7 +67,9 @@ impl Disk for OsDisk {
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
         match fs::read_dir(directory) {
-            Ok(entries) => entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect(),
+            Ok(entries) => {
+                entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error),
         }

@@ -9,7 +9,9 @@ use narthex_rpc::frame::FrameError;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StorageError {
     /// No space is left for the WAL; nothing of the push was stored. Goes away when there is space.
-    #[error("the disk is full: cannot reserve space for the write-ahead log ({0}); free space under the data directory")]
+    #[error(
+        "the disk is full: cannot reserve space for the write-ahead log ({0}); free space under the data directory"
+    )]
     Full(String),
     /// Writing or syncing failed; nothing is acknowledged any more and the process must restart.
     #[error("storage has failed and stops acknowledging: {0}; the process must restart")]
@@ -20,8 +22,8 @@ pub enum StorageError {
     /// The frame has a series that is not what it says.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// A frame so large that no segment holds it.
-    #[error("push frame of {0} bytes is larger than a write-ahead log segment")]
+    /// A frame so large that no record may hold it.
+    #[error("push frame of {0} bytes is larger than a record of the write-ahead log may be")]
     TooLarge(usize),
     /// A chunk on disk is damaged.
     #[error("a stored chunk cannot be read: {0}")]

@@ -1,9 +1,6 @@
 //! The maintainer: writes frozen chunk files and checkpoints beside the writer, when they are due.
 
-use std::{
-    sync::atomic::Ordering,
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use super::{checkpoint, shared::Shared};
 

@@ -44,23 +44,60 @@ impl StorageMetrics {
         let sync_seconds = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
         let metrics = Self { sync_seconds: Some(sync_seconds.clone()), ..Self::default() };
         let registry = registry.sub_registry_with_prefix("narthex_ingester");
-        let mut counter = |name: &str, help: &str, counter: &Counter| registry.register(name, help, counter.clone());
+        let mut counter =
+            |name: &str, help: &str, counter: &Counter| registry.register(name, help, counter.clone());
         counter("stored_samples", "Samples stored", &metrics.samples);
-        counter("late_samples", "Samples stored that were older than the newest of their series", &metrics.late_samples);
-        counter("known_samples", "Samples that were there already with the same value", &metrics.known_samples);
+        counter(
+            "late_samples",
+            "Samples stored that were older than the newest of their series",
+            &metrics.late_samples,
+        );
+        counter(
+            "known_samples",
+            "Samples that were there already with the same value",
+            &metrics.known_samples,
+        );
         counter("created_series", "Series created", &metrics.series_created);
         counter("dropped_metadata_entries", "Metadata entries dropped by a limit", &metrics.metadata_dropped);
         counter("wal_written_bytes", "Bytes written to the write-ahead log", &metrics.wal_bytes);
         counter("wal_batches", "Group commits of the write-ahead log", &metrics.wal_batches);
-        counter("wal_truncated_bytes", "Bytes cut off a torn end of the write-ahead log at start-up", &metrics.truncated_bytes);
-        counter("quarantined_files", "Damaged files set aside at start-up; restore or recover", &metrics.quarantined);
+        counter(
+            "wal_truncated_bytes",
+            "Bytes cut off a torn end of the write-ahead log at start-up",
+            &metrics.truncated_bytes,
+        );
+        counter(
+            "quarantined_files",
+            "Damaged files set aside at start-up; restore or recover",
+            &metrics.quarantined,
+        );
         counter("checkpoints", "Checkpoints completed", &metrics.checkpoints);
-        counter("checkpoint_failures", "Checkpoints that failed; the write-ahead log grows until one succeeds", &metrics.checkpoint_failures);
-        registry.register("refused_samples", "Samples refused for good, by reason", metrics.refused_samples.clone());
+        counter(
+            "checkpoint_failures",
+            "Checkpoints that failed; the write-ahead log grows until one succeeds",
+            &metrics.checkpoint_failures,
+        );
+        registry.register(
+            "refused_samples",
+            "Samples refused for good, by reason",
+            metrics.refused_samples.clone(),
+        );
         registry.register("refused_pushes", "Frames refused, by reason", metrics.refused_pushes.clone());
-        registry.register("wal_segments", "Segments of the write-ahead log on disk", metrics.wal_segments.clone());
-        registry.register("checkpoint_size_bytes", "Size of the newest checkpoint", metrics.checkpoint_bytes.clone());
-        registry.register("storage_failed", "1 after a failed write or sync: nothing is acknowledged until a restart", metrics.failed.clone());
+        registry.register(
+            "wal_segments",
+            "Segments of the write-ahead log on disk",
+            metrics.wal_segments.clone(),
+        );
+        registry.register(
+            "checkpoint_size_bytes",
+            "Size of the newest checkpoint",
+            metrics.checkpoint_bytes.clone(),
+        );
+        registry.register(
+            "storage_failed",
+            "1 after a failed write or sync: nothing is acknowledged until a restart",
+            metrics.failed.clone(),
+        );
         registry.register("wal_sync_seconds", "Time of one sync of the write-ahead log", sync_seconds);
         metrics
     }

@@ -43,7 +43,7 @@ pub use config::{OnDamage, StorageConfig, WalSync};
 pub use disk::{Disk, DiskFile, OsDisk};
 pub use error::{OpenError, StorageError};
 pub use replay::ReplayReport;
-pub use select::{Budget, Selection, SelectedSeries};
+pub use select::{Budget, SelectedSeries, Selection};
 
 use crate::head::{HeadStats, PushLimits, Pushed};
 /// Reads the bytes of a log segment in any state; for fuzzing.
@@ -96,7 +96,10 @@ impl Storage {
         let writer = Writer::start(shared.clone(), next_segment).map_err(OpenError::io("creating", path))?;
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
             let directory = shared.config.directory.clone();
-            std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(OpenError::io("starting threads for", directory))
+            std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(run)
+                .map_err(OpenError::io("starting threads for", directory))
         };
         let mut threads = vec![spawn("wal-writer", Box::new(move || writer.run()))?];
         if shared.config.wal_sync == WalSync::Interval {
@@ -143,8 +146,11 @@ impl Storage {
 
     /// Size of every head.
     pub fn stats(&self) -> Vec<WorkspaceStats> {
-        let all: Vec<_> = self.0.shared.workspaces.read().iter().map(|(id, head)| (*id, head.clone())).collect();
-        all.into_iter().map(|(workspace, head)| WorkspaceStats { workspace, head: head.state.read().head.stats() }).collect()
+        let all: Vec<_> =
+            self.0.shared.workspaces.read().iter().map(|(id, head)| (*id, head.clone())).collect();
+        all.into_iter()
+            .map(|(workspace, head)| WorkspaceStats { workspace, head: head.state.read().head.stats() })
+            .collect()
     }
 
     /// Series of a workspace that were written within the two hours before `now` on the data clock: exact.

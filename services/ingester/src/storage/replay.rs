@@ -63,7 +63,13 @@ pub(super) struct Rebuilt {
 
 impl Rebuilt {
     pub(super) fn new(head: Head) -> Self {
-        Self { head, snapshot_series: 0, covered: Vec::new(), applied: LogPosition::default(), snapshot: None }
+        Self {
+            head,
+            snapshot_series: 0,
+            covered: Vec::new(),
+            applied: LogPosition::default(),
+            snapshot: None,
+        }
     }
 
     fn has(&self, id: u32, position: LogPosition) -> bool {
@@ -89,11 +95,17 @@ pub(super) fn open(
     disk.sync_directory(&config.directory).map_err(OpenError::io("syncing", &config.directory))?;
     progress("loading the checkpoint");
     let mut report = ReplayReport::default();
-    let checkpoint::Loaded { mut heads, first_segment, newest, found, damaged } = checkpoint::load(&config, &*disk)?;
+    let checkpoint::Loaded { mut heads, first_segment, newest, found, damaged } =
+        checkpoint::load(&config, &*disk)?;
     report.damaged = damaged;
     let mut damaged_segments = Vec::new();
-    let mut replay =
-        Replay { config: &config, disk: &*disk, heads: &mut heads, report: &mut report, damaged: &mut damaged_segments };
+    let mut replay = Replay {
+        config: &config,
+        disk: &*disk,
+        heads: &mut heads,
+        report: &mut report,
+        damaged: &mut damaged_segments,
+    };
     let last_segment = replay.log(first_segment, found, &mut progress)?;
     report.empty = !found && report.segments == 0;
     report.quarantined_files += disk.list(&wal.join("quarantine")).map_or(0, |names| names.len() as u64);
@@ -181,7 +193,8 @@ impl Replay<'_> {
     fn judge(&mut self, survey: &Survey) -> Result<(), OpenError> {
         for damage in &survey.damages {
             let path = self.path(damage.at.segment());
-            let what = format!("unreadable or missing at offset {}, which had been synced", damage.at.offset());
+            let what =
+                format!("unreadable or missing at offset {}, which had been synced", damage.at.offset());
             if self.config.on_damage == OnDamage::Refuse {
                 return Err(OpenError::Damaged { path, what });
             }
@@ -200,7 +213,10 @@ impl Replay<'_> {
             match self.apply(record.position, record.payload) {
                 Ok(()) => self.report.records += 1,
                 Err(RecordError::Version(version)) => {
-                    return Err(OpenError::Newer { path: self.path(number), what: format!("record version {version}") });
+                    return Err(OpenError::Newer {
+                        path: self.path(number),
+                        what: format!("record version {version}"),
+                    });
                 }
                 Err(RecordError::Malformed) => {
                     let what = format!("record at offset {} does not read", record.position.offset());
@@ -224,10 +240,16 @@ impl Replay<'_> {
                     return;
                 }
                 Change::Series { id, hash, labels } => return rebuilt.head.redo_series(id, hash, labels),
-                Change::Metadata { metric, kind, help, unit } => return rebuilt.head.redo_metadata(metric, kind, help, unit),
-                Change::Float { id, .. } | Change::Histogram { id, .. } if rebuilt.has(id, position) => return,
+                Change::Metadata { metric, kind, help, unit } => {
+                    return rebuilt.head.redo_metadata(metric, kind, help, unit);
+                }
+                Change::Float { id, .. } | Change::Histogram { id, .. } if rebuilt.has(id, position) => {
+                    return;
+                }
                 Change::Float { id, timestamp, bits } => rebuilt.head.redo_float(id, timestamp, bits),
-                Change::Histogram { id, timestamp, bytes } => rebuilt.head.redo_histogram(id, timestamp, bytes),
+                Change::Histogram { id, timestamp, bytes } => {
+                    rebuilt.head.redo_histogram(id, timestamp, bytes)
+                }
             };
             samples += u64::from(stored);
             lost += u64::from(!stored);

@@ -76,7 +76,13 @@ impl Storage {
 
     /// Label names of the series that match one of the selectors (no selector: all) and can have samples in the range; sorted, at
     /// most `limit` (0: all).
-    pub fn label_names(&self, workspace: WorkspaceId, selectors: &[Vec<Matcher>], range: TimeRange, limit: usize) -> Vec<String> {
+    pub fn label_names(
+        &self,
+        workspace: WorkspaceId,
+        selectors: &[Vec<Matcher>],
+        range: TimeRange,
+        limit: usize,
+    ) -> Vec<String> {
         self.labels(workspace, selectors, range, limit, |workspace, series| {
             workspace.state.read().head.label_names(series)
         })
@@ -105,7 +111,8 @@ impl Storage {
         read: impl Fn(&Workspace, Option<&RoaringBitmap>) -> Vec<String>,
     ) -> Vec<String> {
         let Some(workspace) = self.0.shared.workspace(workspace) else { return Vec::new() };
-        let series = (!selectors.is_empty() || range != TimeRange::ALL).then(|| matching_any(&workspace, selectors, range));
+        let series = (!selectors.is_empty() || range != TimeRange::ALL)
+            .then(|| matching_any(&workspace, selectors, range));
         let mut found = read(&workspace, series.as_ref());
         found.sort_unstable();
         found.truncate(if limit == 0 { usize::MAX } else { limit });
@@ -114,7 +121,13 @@ impl Storage {
 
     /// Label sets of the series that match one of the selectors (no selector: all) and can have samples in the range, in
     /// `cmp_series` order, at most `limit` (0: all).
-    pub fn series(&self, workspace: WorkspaceId, selectors: &[Vec<Matcher>], range: TimeRange, limit: usize) -> Vec<Labels> {
+    pub fn series(
+        &self,
+        workspace: WorkspaceId,
+        selectors: &[Vec<Matcher>],
+        range: TimeRange,
+        limit: usize,
+    ) -> Vec<Labels> {
         let Some(workspace) = self.0.shared.workspace(workspace) else { return Vec::new() };
         let ids: Vec<u32> = matching_any(&workspace, selectors, range).iter().collect();
         let mut labels = BTreeSet::new();

@@ -46,7 +46,8 @@ struct Out {
 
 impl Out {
     fn part(&mut self, kind: u32, position: LogPosition, bytes: &[u8]) -> io::Result<()> {
-        let length = u32::try_from(bytes.len()).map_err(|_| io::Error::other("snapshot part of more than 4 GiB"))?;
+        let length =
+            u32::try_from(bytes.len()).map_err(|_| io::Error::other("snapshot part of more than 4 GiB"))?;
         for number in [kind, length, checksum(kind, position, bytes), 0] {
             self.buffer.extend_from_slice(&number.to_le_bytes());
         }
@@ -69,7 +70,12 @@ fn checksum(kind: u32, position: LogPosition, bytes: &[u8]) -> u32 {
 }
 
 /// Writes and syncs a snapshot, locking the head for one part at a time.
-pub(super) fn write(disk: &dyn Disk, path: &Path, id: WorkspaceId, workspace: &Workspace) -> io::Result<Written> {
+pub(super) fn write(
+    disk: &dyn Disk,
+    path: &Path,
+    id: WorkspaceId,
+    workspace: &Workspace,
+) -> io::Result<Written> {
     let mut out = Out { file: disk.create(path)?, offset: 0, buffer: Vec::new() };
     let mut part = Vec::new();
     let (start, begun) = {
@@ -167,8 +173,10 @@ impl<'a> Parts<'a> {
     fn next(&mut self) -> Result<(u32, LogPosition, &'a [u8]), Damaged> {
         let cut = || Damaged("it is cut off".into());
         let (head, rest) = self.0.split_first_chunk::<PART>().ok_or_else(cut)?;
-        let number = |at: usize| u32::from_le_bytes(*head[at..].first_chunk().expect("within the part's head"));
-        let position = LogPosition(u64::from_le_bytes(*head[16..].first_chunk().expect("within the part's head")));
+        let number =
+            |at: usize| u32::from_le_bytes(*head[at..].first_chunk().expect("within the part's head"));
+        let position =
+            LogPosition(u64::from_le_bytes(*head[16..].first_chunk().expect("within the part's head")));
         let (part, rest) = rest.split_at_checked(number(4) as usize).ok_or_else(cut)?;
         self.0 = rest;
         if checksum(number(0), position, part) != number(8) {

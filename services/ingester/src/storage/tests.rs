@@ -63,7 +63,11 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().expect("runtime")
 }
 
-fn push(storage: &Storage, workspace: WorkspaceId, samples: &[(u32, i64, f64)]) -> Result<Pushed, StorageError> {
+fn push(
+    storage: &Storage,
+    workspace: WorkspaceId,
+    samples: &[(u32, i64, f64)],
+) -> Result<Pushed, StorageError> {
     let newest = samples.iter().map(|(_, at, _)| *at).max().unwrap_or(NOW);
     runtime().block_on(storage.push(workspace, TimestampMs(newest), frame(samples), PushLimits::default()))
 }
@@ -95,7 +99,8 @@ fn fill(storage: &Storage, rounds: std::ops::Range<i64>) -> Content {
     for round in rounds {
         for number in 0..2u8 {
             let at = NOW + round * 15_000;
-            let samples: Vec<_> = (0..7).map(|series| (series, at + i64::from(series), (round * 10) as f64 + 0.5)).collect();
+            let samples: Vec<_> =
+                (0..7).map(|series| (series, at + i64::from(series), (round * 10) as f64 + 0.5)).collect();
             let pushed = push(storage, workspace(number), &samples).expect("stored");
             assert_eq!(pushed.refusals, []);
             note(&mut written, workspace(number), &samples);
@@ -172,7 +177,12 @@ fn a_checkpoint_without_changes_writes_nothing_new() {
     let (storage, _) = open(directory.path());
     let expected = fill(&storage, 0..5);
     storage.checkpoint().expect("checkpoint");
-    let snapshots = || std::fs::read_dir(directory.path().join("heads").join(workspace(0).to_string())).expect("heads").map(|e| e.expect("entry").file_name()).collect::<Vec<_>>();
+    let snapshots = || {
+        std::fs::read_dir(directory.path().join("heads").join(workspace(0).to_string()))
+            .expect("heads")
+            .map(|e| e.expect("entry").file_name())
+            .collect::<Vec<_>>()
+    };
     let before = snapshots();
     storage.checkpoint().expect("checkpoint");
     assert_eq!(snapshots(), before);
@@ -199,7 +209,9 @@ fn checkpoints_beside_pushes_lose_and_double_nothing() {
     drop(storage);
     let (storage, _) = open(directory.path());
     assert_eq!(content(&storage), expected);
-    let selection = storage.select(workspace(0), &[Matcher::equal("series", "3")], TimeRange::ALL, Budget::default()).expect("selects");
+    let selection = storage
+        .select(workspace(0), &[Matcher::equal("series", "3")], TimeRange::ALL, Budget::default())
+        .expect("selects");
     let samples: u32 = selection.chunks(0..1).expect("reads")[0].iter().map(|chunk| chunk.samples).sum();
     assert_eq!(samples, 400, "each sample is in one chunk");
 }
@@ -238,13 +250,29 @@ fn reads_keep_to_their_budget_and_range() {
     let (storage, _) = open(directory.path());
     fill(&storage, 0..10);
     let select = |range: TimeRange, budget: Budget| storage.select(workspace(0), &[], range, budget);
-    assert!(matches!(select(TimeRange::ALL, Budget { max_series: 6, ..Budget::default() }), Err(StorageError::OverBudget { limit: 6, .. })));
-    let selection = select(TimeRange::ALL, Budget { max_samples: 30, ..Budget::default() }).expect("the series are few");
-    assert!(selection.iter().any(|series| matches!(series, Err(StorageError::OverBudget { what: "samples", .. }))));
-    assert!(select((NOW + 1_000_000..=NOW + 2_000_000).into(), Budget::default()).expect("selects").is_empty());
+    assert!(matches!(
+        select(TimeRange::ALL, Budget { max_series: 6, ..Budget::default() }),
+        Err(StorageError::OverBudget { limit: 6, .. })
+    ));
+    let selection =
+        select(TimeRange::ALL, Budget { max_samples: 30, ..Budget::default() }).expect("the series are few");
+    assert!(
+        selection
+            .iter()
+            .any(|series| matches!(series, Err(StorageError::OverBudget { what: "samples", .. })))
+    );
+    assert!(
+        select((NOW + 1_000_000..=NOW + 2_000_000).into(), Budget::default()).expect("selects").is_empty()
+    );
     assert_eq!(storage.label_values(workspace(0), "series", &[], TimeRange::ALL, 3), ["0", "1", "2"]);
-    assert_eq!(storage.label_names(workspace(0), &[vec![Matcher::equal("series", "1")]], TimeRange::ALL, 0), ["__name__", "series"]);
-    assert_eq!(storage.series(workspace(0), &[vec![Matcher::equal("series", "1")]], TimeRange::ALL, 0), [labels(1)]);
+    assert_eq!(
+        storage.label_names(workspace(0), &[vec![Matcher::equal("series", "1")]], TimeRange::ALL, 0),
+        ["__name__", "series"]
+    );
+    assert_eq!(
+        storage.series(workspace(0), &[vec![Matcher::equal("series", "1")]], TimeRange::ALL, 0),
+        [labels(1)]
+    );
     assert!(storage.series(workspace(7), &[], TimeRange::ALL, 0).is_empty());
     assert_eq!(storage.active_series(workspace(0), TimestampMs(NOW)), 7);
 }

@@ -25,6 +25,9 @@ use crate::{
 /// A write of this size is not joined with further pushes.
 const BATCH_BYTES: usize = 8 << 20;
 
+/// Largest record. A frame of the largest request is far below; a segment grows beyond its usual size for it.
+const MAX_RECORD_BYTES: u64 = 1 << 30;
+
 /// Work for the writer.
 #[derive(Debug)]
 pub(super) enum Job {
@@ -97,7 +100,9 @@ impl Writer {
                 match job {
                     Job::Push(push) => self.push(*push),
                     Job::Roll(reply) => {
-                        let rolled = self.commit().and_then(|()| self.roll().map_err(|error| self.out_of_space(&error)));
+                        let rolled = self
+                            .commit()
+                            .and_then(|()| self.roll().map_err(|error| self.out_of_space(&error)));
                         let _ = reply.send(rolled.map(|()| self.position()));
                     }
                 }
@@ -124,13 +129,17 @@ impl Writer {
             return;
         }
         let bound = record_bound(&push.frame);
-        if bound > self.shared.config.segment_bytes.max(64 << 20) {
+        if bound > MAX_RECORD_BYTES {
             self.shared.metrics.refuse_push("too_large");
             let _ = push.reply.send(Err(StorageError::TooLarge(push.frame.as_bytes().len())));
             return;
         }
         if let Err(error) = self.make_room(bound) {
-            self.shared.metrics.refuse_push(if matches!(error, StorageError::Full(_)) { "disk_full" } else { "storage_failed" });
+            self.shared.metrics.refuse_push(if matches!(error, StorageError::Full(_)) {
+                "disk_full"
+            } else {
+                "storage_failed"
+            });
             let _ = push.reply.send(Err(error));
             return;
         }
@@ -141,7 +150,9 @@ impl Writer {
         let pushed = state.head.push(&push.frame, push.received.0, &push.limits, &mut self.record);
         if !self.record.is_empty() {
             let record = &self.record;
-            frame(&mut self.batch, position, self.shared.synced(), |out| record.write_to(push.workspace, out));
+            frame(&mut self.batch, position, self.shared.synced(), |out| {
+                record.write_to(push.workspace, out)
+            });
             state.applied = self.position();
         }
         drop(state);

@@ -30,11 +30,31 @@ const VERSION: u8 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change<'a> {
     /// First of a record.
-    Begin { workspace: WorkspaceId, received_ms: i64 },
-    Series { id: u32, hash: u64, labels: &'a [u8] },
-    Float { id: u32, timestamp: i64, bits: u64 },
-    Histogram { id: u32, timestamp: i64, bytes: &'a [u8] },
-    Metadata { metric: &'a str, kind: MetricType, help: &'a str, unit: &'a str },
+    Begin {
+        workspace: WorkspaceId,
+        received_ms: i64,
+    },
+    Series {
+        id: u32,
+        hash: u64,
+        labels: &'a [u8],
+    },
+    Float {
+        id: u32,
+        timestamp: i64,
+        bits: u64,
+    },
+    Histogram {
+        id: u32,
+        timestamp: i64,
+        bytes: &'a [u8],
+    },
+    Metadata {
+        metric: &'a str,
+        kind: MetricType,
+        help: &'a str,
+        unit: &'a str,
+    },
 }
 
 /// Collects the changes of one push. Keeps its buffers from push to push.

@@ -25,7 +25,12 @@ pub(crate) fn header(segment: u32) -> [u8; HEADER] {
 }
 
 /// Appends a record to a batch: `write` appends the payload. The record lies at `position`, which is a multiple of eight.
-pub(crate) fn frame(batch: &mut Vec<u8>, position: LogPosition, synced: LogPosition, write: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn frame(
+    batch: &mut Vec<u8>,
+    position: LogPosition,
+    synced: LogPosition,
+    write: impl FnOnce(&mut Vec<u8>),
+) {
     let start = batch.len();
     batch.resize(start + FRAME, 0);
     write(batch);
@@ -76,7 +81,8 @@ pub(crate) fn records(bytes: &[u8], segment: u32) -> impl Iterator<Item = Result
         let start = at;
         let next = search(bytes, segment, at);
         at = next.unwrap_or(bytes.len());
-        let torn = bytes.get(start..at).is_some_and(|rest| next.is_some() || rest.iter().any(|byte| *byte != 0));
+        let torn =
+            bytes.get(start..at).is_some_and(|rest| next.is_some() || rest.iter().any(|byte| *byte != 0));
         (start < at && torn).then_some(Err(Gap { start }))
     })
 }
@@ -84,7 +90,9 @@ pub(crate) fn records(bytes: &[u8], segment: u32) -> impl Iterator<Item = Result
 fn search(bytes: &[u8], segment: u32, from: usize) -> Option<usize> {
     let from = from.checked_add(8)?;
     let magic = RECORD_MAGIC.to_le_bytes();
-    (from..bytes.len()).step_by(8).find(|at| bytes[*at..].starts_with(&magic) && record_at(bytes, segment, *at).is_some())
+    (from..bytes.len())
+        .step_by(8)
+        .find(|at| bytes[*at..].starts_with(&magic) && record_at(bytes, segment, *at).is_some())
 }
 
 fn record_at(bytes: &[u8], segment: u32, at: usize) -> Option<Record<'_>> {

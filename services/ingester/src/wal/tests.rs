@@ -8,7 +8,9 @@ fn segment(payloads: &[Vec<u8>], synced: impl Fn(usize) -> u32) -> Vec<u8> {
     let mut bytes = header(7).to_vec();
     for (number, payload) in payloads.iter().enumerate() {
         let position = LogPosition::new(7, bytes.len() as u32);
-        frame(&mut bytes, position, LogPosition::new(7, synced(number)), |out| out.extend_from_slice(payload));
+        frame(&mut bytes, position, LogPosition::new(7, synced(number)), |out| {
+            out.extend_from_slice(payload)
+        });
     }
     bytes.resize(bytes.len() + 256, 0);
     bytes
@@ -27,13 +29,17 @@ fn an_intact_segment_reads_back() {
     let read: Vec<_> = records(&bytes, 7).map(|record| record.expect("intact").payload.to_vec()).collect();
     assert_eq!(read, payloads);
     assert_eq!((survey(&bytes).damages, survey(&bytes).torn_at), (vec![], None));
-    assert!(records(&bytes, 8).next().is_some_and(|record| record.is_err()), "another segment's bytes do not pass");
+    assert!(
+        records(&bytes, 8).next().is_some_and(|record| record.is_err()),
+        "another segment's bytes do not pass"
+    );
 }
 
 #[test]
 fn damage_in_what_was_synced_is_loss_and_damage_behind_it_a_torn_end() {
     let payloads = vec![vec![1; 50]; 4];
-    let starts: Vec<_> = records(&segment(&payloads, |_| 0), 7).flatten().map(|r| r.position.offset()).collect();
+    let starts: Vec<_> =
+        records(&segment(&payloads, |_| 0), 7).flatten().map(|r| r.position.offset()).collect();
     let synced_at_third = |number: usize| if number < 3 { starts[1] } else { starts[2] };
     let damaged = |at: u32| {
         let mut bytes = segment(&payloads, synced_at_third);

@@ -70,7 +70,10 @@ fn damage_in_the_middle_is_set_aside_where_there_are_other_copies() {
     assert_eq!(report.damaged.len(), 1, "{report:?}");
     let found = content(&storage);
     for (series, samples) in &found {
-        assert!(samples.iter().all(|(at, bits)| expected[series].get(at) == Some(bits)), "nothing is made up");
+        assert!(
+            samples.iter().all(|(at, bits)| expected[series].get(at) == Some(bits)),
+            "nothing is made up"
+        );
     }
     let count = |content: &Content| content.values().map(BTreeMap::len).sum::<usize>();
     assert!(count(&expected) - count(&found) <= 14, "only the damaged record is lost");
@@ -95,7 +98,8 @@ fn a_missing_segment_is_damage() {
 fn damaged_checkpoints_snapshots_and_chunk_files_are_found() {
     let files = |directory: &Path, extension: &str| {
         let heads = directory.join("heads").join(workspace(0).to_string());
-        let mut paths: Vec<_> = fs::read_dir(heads).expect("heads").map(|entry| entry.expect("entry").path()).collect();
+        let mut paths: Vec<_> =
+            fs::read_dir(heads).expect("heads").map(|entry| entry.expect("entry").path()).collect();
         paths.retain(|path| path.extension().is_some_and(|found| found == extension));
         paths.sort();
         paths.remove(0)
@@ -108,15 +112,22 @@ fn damaged_checkpoints_snapshots_and_chunk_files_are_found() {
         merge(&mut expected, fill(&storage, 500..520));
         storage.close();
         drop(storage);
-        let path = if kind == "checkpoint" { directory.path().join(kind) } else { files(directory.path(), kind) };
+        let path =
+            if kind == "checkpoint" { directory.path().join(kind) } else { files(directory.path(), kind) };
         flip(&path, 40);
         let refused = open_with(config(directory.path()), disk()).expect_err("damaged");
-        assert!(matches!(&refused, OpenError::Damaged { path: named, .. } if *named == path), "{kind}: {refused}");
+        assert!(
+            matches!(&refused, OpenError::Damaged { path: named, .. } if *named == path),
+            "{kind}: {refused}"
+        );
         let (storage, report) = open_with(quarantining(directory.path()), disk()).expect("opens");
         assert!(!report.damaged.is_empty() && report.quarantined_files >= 1, "{kind}: {report:?}");
         let found = content(&storage);
         for (series, samples) in &found {
-            assert!(samples.iter().all(|(at, bits)| expected[series].get(at) == Some(bits)), "{kind}: nothing is made up");
+            assert!(
+                samples.iter().all(|(at, bits)| expected[series].get(at) == Some(bits)),
+                "{kind}: nothing is made up"
+            );
         }
         merge(&mut expected, fill(&storage, 520..530));
         let before = content(&storage);

@@ -41,7 +41,10 @@ fn after_a_failed_write_the_restart_has_what_was_acknowledged() {
     let storage = open_faulty(directory.path(), &faults);
     let expected = fill(&storage, 0..5);
     faults.writes_fail.store(true, Ordering::SeqCst);
-    assert!(matches!(push(&storage, workspace(0), &[(0, NOW + 3_600_000, 1.0)]), Err(StorageError::Failed(_))));
+    assert!(matches!(
+        push(&storage, workspace(0), &[(0, NOW + 3_600_000, 1.0)]),
+        Err(StorageError::Failed(_))
+    ));
     storage.close();
     drop(storage);
     let (storage, report) = open(directory.path());
