@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use narthex_service::{SharedClock, SystemClock};
 
 use self::spawner::Spawner;
@@ -120,7 +120,7 @@ impl Sandbox {
     pub async fn ready(&self, process: &mut Process, url: &str) -> Result<()> {
         until(&self.clock, &format!("{} ready at {url}", process.name()), DEADLINE, async || {
             if let Some(status) = process.ended()? {
-                return Ok(Err(format!("gone: it ended with {status}")));
+                bail!("{} ended with {status} before it was ready", process.name());
             }
             Ok(match self.http.get(url).await {
                 Ok(reply) if reply.status == 200 => Ok(()),
