@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Not a snappy block, or one that is cut off or damaged.
-    #[error("snappy: {0}")]
+    #[error("{0}")]
     Snappy(String),
     /// The snappy block declares more than is accepted.
     #[error("decompressed request of {size} bytes exceeds the limit of {limit} bytes")]

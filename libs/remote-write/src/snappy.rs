@@ -57,5 +57,5 @@ fn declared_size(block: &[u8]) -> Result<u64, DecodeError> {
             return Ok(size);
         }
     }
-    Err(DecodeError::Snappy("no valid length header".into()))
+    Err(DecodeError::Snappy("snappy: no valid length header".into()))
 }
