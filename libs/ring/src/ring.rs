@@ -46,7 +46,10 @@ impl Ring {
 
     /// One partition.
     pub fn partition(&self, id: PartitionId) -> Option<&Partition> {
-        self.partitions.binary_search_by_key(&id, |partition| partition.id).ok().map(|at| &self.partitions[at])
+        self.partitions
+            .binary_search_by_key(&id, |partition| partition.id)
+            .ok()
+            .map(|at| &self.partitions[at])
     }
 
     /// The ACTIVE partition that takes writes of a hash; `None` while there is no ACTIVE partition.
@@ -87,7 +90,10 @@ mod tests {
         for count in 1..=64 {
             let fair = 1.0 / f64::from(count);
             for (partition, share) in shares(&ring(count, |_| PartitionState::Active)) {
-                assert!((share / fair - 1.0).abs() < 0.1, "partition {partition} of {count} has {share}, fair is {fair}");
+                assert!(
+                    (share / fair - 1.0).abs() < 0.1,
+                    "partition {partition} of {count} has {share}, fair is {fair}"
+                );
             }
         }
     }

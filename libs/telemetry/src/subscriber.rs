@@ -3,7 +3,10 @@
 //! Logs go to standard error. Spans are exported in batches from a thread of the exporter's own; a full queue drops spans
 //! and never delays a request.
 
-use std::time::Duration;
+use std::{
+    io::{self, IsTerminal},
+    time::Duration,
+};
 
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
@@ -15,6 +18,15 @@ use tracing::{Dispatch, level_filters::LevelFilter, subscriber::SetGlobalDefault
 use tracing_subscriber::{EnvFilter, Layer, Registry, filter::ParseError, fmt, layer::SubscriberExt};
 
 use crate::{LogFormat, TelemetrySettings};
+
+/// A plain level is that of our own crates; libraries then log warnings only. Directives, such as `info,openraft=debug`, are taken
+/// as they are. (A target in a directive is a prefix, so `narthex` covers every crate of ours.)
+fn directives(setting: &str) -> String {
+    match setting.parse::<LevelFilter>() {
+        Ok(level) => format!("{},narthex={level}", level.min(LevelFilter::WARN)),
+        Err(_) => setting.to_owned(),
+    }
+}
 
 /// How long the last spans may take to be sent.
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
@@ -50,8 +62,8 @@ impl Telemetry {
 
     /// The same without installing it: tests use the dispatch for a scope.
     pub fn build(service: &str, settings: &TelemetrySettings) -> Result<(Dispatch, Self), TelemetryError> {
-        let filter = EnvFilter::try_new(&settings.log_level)?;
-        let lines = fmt::layer().with_writer(std::io::stderr);
+        let filter = EnvFilter::try_new(directives(&settings.log_level))?;
+        let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
         let lines: Box<dyn Layer<Registry> + Send + Sync> = match settings.log_format {
             LogFormat::Json => Box::new(lines.json().flatten_event(true).with_filter(filter)),
             LogFormat::Text => Box::new(lines.with_filter(filter)),

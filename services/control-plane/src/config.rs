@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::Args;
+use narthex_edge::EdgeSettings;
 use narthex_ring::Replication;
 use narthex_service::{AdminSettings, HumanDuration, PublicSettings};
 
@@ -87,6 +88,10 @@ pub struct Config {
     /// Region, public URL, authentication.
     #[command(flatten)]
     pub public: PublicSettings,
+
+    /// What the edge lets in.
+    #[command(flatten)]
+    pub edge: EdgeSettings,
 
     /// Where metrics and readiness answer.
     #[command(flatten)]

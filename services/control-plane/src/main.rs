@@ -28,11 +28,7 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let Settings { config, mut telemetry, task } = narthex_service::config::parse();
-    if !telemetry.log_level.contains("openraft") {
-        // Its messages are for debugging consensus; what operators need is logged here.
-        telemetry.log_level.push_str(",openraft=error");
-    }
+    let Settings { config, telemetry, task } = narthex_service::config::parse();
     match task {
         None => run_main("control-plane", &telemetry, None, |components| run(config, components)),
         Some(Task::Admin(args)) => ask(args),

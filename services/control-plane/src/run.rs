@@ -2,7 +2,7 @@
 
 use axum::Router;
 use narthex_cluster::{ControlPlane as Control, Member};
-use narthex_edge::{Auth, Edge, EdgeOptions};
+use narthex_edge::Edge;
 use narthex_service::{
     Components,
     server::{ServerOptions, Serving, bind, serve},
@@ -54,9 +54,7 @@ async fn listen(
 
     // The edge reads keys from the same watched snapshot as everywhere else.
     let member = Member::watch(Control::local(plane.control(), components.clock.clone()), components);
-    let auth = if config.public.no_auth { Auth::Off } else { Auth::SigV4 };
-    let options = EdgeOptions { auth, ..EdgeOptions::new(config.public.region.clone()) };
-    let edge = Edge::new(options, member.cluster(), components, SERVICE);
+    let edge = Edge::new(config.edge.options(&config.public), member.cluster(), components, SERVICE);
     let metrics = RequestMetrics::new(&components.registry, SERVICE, Protocol::Http);
     let api = edge.wrap(plane.api(config, &url, &components.random));
     let api = RequestLayer::new(Protocol::Http, metrics, components.clock.clone()).layer(api);

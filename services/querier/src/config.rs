@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{ArgAction, Args, Parser};
+use narthex_edge::EdgeSettings;
 use narthex_promql::EngineConfig;
 use narthex_service::{
     AdminSettings, ByteSize, DataClockSettings, HumanDuration, MemberSettings, PublicSettings,
@@ -29,6 +30,10 @@ pub struct Config {
     /// How the deployment presents itself.
     #[command(flatten)]
     pub public: PublicSettings,
+
+    /// What the edge lets in.
+    #[command(flatten)]
+    pub edge: EdgeSettings,
 
     /// Where operators look.
     #[command(flatten)]

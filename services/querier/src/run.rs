@@ -19,7 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use narthex_cluster::{AddressError, ControlPlane, Member, Registration, Role};
-use narthex_edge::{Auth, Edge, EdgeOptions};
+use narthex_edge::Edge;
 use narthex_rpc::{PeerOptions, Peers};
 use narthex_service::{
     Components,
@@ -84,9 +84,7 @@ async fn serve_all(
     member: &Member,
     components: &Components,
 ) -> Result<Vec<Serving>, RunError> {
-    let auth = if config.public.no_auth { Auth::Off } else { Auth::SigV4 };
-    let options = EdgeOptions { auth, ..EdgeOptions::new(config.public.region.as_str()) };
-    let edge = Edge::new(options, member.cluster(), components, "querier");
+    let edge = Edge::new(config.edge.options(&config.public), member.cluster(), components, "querier");
     let routes = querier.routes().layer(middleware::from_fn_with_state(door.clone(), pass));
     let public = with_cors(edge.wrap(routes));
     let admin = admin_router(components.registry.clone(), components.health.clone());

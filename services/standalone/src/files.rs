@@ -32,7 +32,8 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    fn workspace_url(&self, endpoint: &str) -> String {
+    /// Base URL of the workspace at one of the endpoints, without a slash at the end.
+    pub(crate) fn workspace_url(&self, endpoint: &str) -> String {
         format!("{endpoint}/workspaces/{}", self.workspace)
     }
 

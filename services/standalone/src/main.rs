@@ -22,7 +22,9 @@ fn main() -> ExitCode {
     }
     let config: Config = narthex_service::config::parse();
     let (telemetry, data_clock) = (config.telemetry.clone(), config.data_clock.data_clock);
-    narthex_telemetry::run_main("narthex", &telemetry, data_clock, |components| standalone::run(config, components))
+    narthex_telemetry::run_main("narthex", &telemetry, data_clock, |components| {
+        standalone::run(config, components)
+    })
 }
 
 fn cluster_command(command: ClusterCommand) -> ExitCode {

@@ -6,7 +6,10 @@ use anyhow::{Context, bail};
 use narthex_service::Random;
 
 use super::layout::{INGESTERS_PER_ZONE, Process, Service, ZONES, processes};
-use crate::{files::{Connection, write_private}, identity::Identity};
+use crate::{
+    files::{Connection, write_private},
+    identity::Identity,
+};
 
 const REGION: &str = "us-east-1";
 
@@ -16,7 +19,8 @@ pub(crate) fn init(directory: &Path, base_port: u16, random: &Random) -> anyhow:
     if bootstrap.exists() {
         bail!("{} holds a cluster already; remove the folder to begin anew", directory.display());
     }
-    let processes = processes(base_port).with_context(|| format!("no room for the ports above {base_port}"))?;
+    let processes =
+        processes(base_port).with_context(|| format!("no room for the ports above {base_port}"))?;
     fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let directory = directory.canonicalize()?;
 
@@ -61,22 +65,22 @@ pub(crate) fn init(directory: &Path, base_port: u16, random: &Random) -> anyhow:
 fn process_yaml(process: &Process, all: &[Process], directory: &Path) -> String {
     let control_planes = || all.iter().filter(|process| process.service == Service::ControlPlane);
     let data = directory.join("data").join(process.to_string());
-    let mut lines = vec![
-        format!("instance: {process}"),
-        format!("zone: {}", ZONES[process.zone]),
-        format!("ordinal: {}", process.ordinal),
-        format!("listen: 127.0.0.1:{}", process.http),
-    ];
+    let mut lines = vec![format!("listen: 127.0.0.1:{}", process.http)];
+    if process.service != Service::ControlPlane {
+        lines.push(format!("instance: {process}"));
+        lines.push(format!("zone: {}", ZONES[process.zone]));
+        lines.push(format!("ordinal: {}", process.ordinal));
+    }
     let mut line = |text: String| lines.push(text);
     match process.service {
         Service::ControlPlane => {
-            let peers: Vec<_> =
-                control_planes().map(|peer| format!("  - {}=127.0.0.1:{}", peer.zone + 1, peer.grpc)).collect();
+            let peers: Vec<_> = control_planes()
+                .map(|peer| format!("    - {}=127.0.0.1:{}", peer.zone + 1, peer.grpc))
+                .collect();
             line(format!("grpc-listen: 127.0.0.1:{}", process.grpc));
             line(format!("data-dir: {}", data.display()));
             line(format!("node-id: {}", process.zone + 1));
-            line(format!("peers:\n{}", peers.join("\n")));
-            line("replication-factor: 3".into());
+            line(format!("raft:\n  peers:\n{}", peers.join("\n")));
             line(format!("zones: [{}]", ZONES.join(", ")));
             line(format!("bootstrap-file: {}", directory.join("bootstrap.yaml").display()));
             line(format!("region: {REGION}"));
@@ -89,7 +93,8 @@ fn process_yaml(process: &Process, all: &[Process], directory: &Path) -> String 
         Service::Distributor | Service::Querier => line(format!("region: {REGION}")),
     }
     if process.service != Service::ControlPlane {
-        let addresses: Vec<_> = control_planes().map(|peer| format!("    - 127.0.0.1:{}", peer.grpc)).collect();
+        let addresses: Vec<_> =
+            control_planes().map(|peer| format!("    - 127.0.0.1:{}", peer.grpc)).collect();
         line(format!("control-plane:\n  addresses:\n{}", addresses.join("\n")));
     }
     lines.join("\n") + "\n"

@@ -50,7 +50,8 @@ pub(crate) async fn start(directory: &Path, clock: &dyn Clock) -> anyhow::Result
     for process in &processes {
         children.push(spawn(process, directory, &programs)?);
     }
-    let pids: Vec<_> = children.iter().filter_map(Child::id).filter_map(|pid| Pid::from_raw(pid.cast_signed())).collect();
+    let pids: Vec<_> =
+        children.iter().filter_map(Child::id).filter_map(|pid| Pid::from_raw(pid.cast_signed())).collect();
 
     let mut endings: FuturesUnordered<_> = processes
         .iter()
@@ -75,7 +76,10 @@ pub(crate) async fn start(directory: &Path, clock: &dyn Clock) -> anyhow::Result
     };
     if stopping {
         println!("stopping");
-        pids.iter().for_each(|pid| drop(kill_process(*pid, Signal::TERM)));
+        for pid in pids {
+            // A process that has ended by itself cannot be told to stop.
+            let _ = kill_process(pid, Signal::TERM);
+        }
         let drained = async { while endings.next().await.is_some() {} };
         if narthex_service::timeout(clock, DRAIN_LIMIT, drained).await.is_err() {
             println!("some processes did not stop within {DRAIN_LIMIT:?}; killing them");
@@ -113,7 +117,8 @@ fn processes(directory: &Path) -> anyhow::Result<Vec<Process>> {
     for entry in fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         let Some(instance) = name.strip_suffix(".yaml") else { continue };
-        let service = SERVICES.iter().position(|service| instance.starts_with(&format!("{}-", service.name())));
+        let service =
+            SERVICES.iter().position(|service| instance.starts_with(&format!("{}-", service.name())));
         files.extend(service.map(|service| (service, instance.to_owned())));
     }
     if files.is_empty() {
@@ -123,7 +128,8 @@ fn processes(directory: &Path) -> anyhow::Result<Vec<Process>> {
     let read = |(service, instance): (usize, String)| {
         let path = directory.join(format!("{instance}.yaml"));
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let Listen { listen } = serde_saphyr::from_str(&text).with_context(|| format!("in {}", path.display()))?;
+        let Listen { listen } =
+            serde_saphyr::from_str(&text).with_context(|| format!("in {}", path.display()))?;
         Ok(Process { instance, program: format!("narthex-{}", SERVICES[service].name()), listen })
     };
     files.into_iter().map(read).collect()

@@ -1,0 +1,71 @@
+//! Settings of the all-in-one: its own few, and those of the services it hosts under the same keys.
+
+use std::net::SocketAddr;
+
+use clap::Parser;
+use narthex_distributor::WriteArgs;
+use narthex_edge::EdgeSettings;
+use narthex_ingester::DataArgs;
+use narthex_querier::QueryArgs;
+use narthex_service::{AdminSettings, DataClockSettings, PublicSettings};
+use narthex_telemetry::TelemetrySettings;
+
+const DATA_DIR: &str =
+    "Folder of everything that is kept: state, write-ahead log, chunks, and the files for clients";
+
+/// Narthex, a self-hosted Amazon Managed Service for Prometheus, in one process.
+///
+/// Takes Prometheus remote write, answers PromQL and speaks the AMP API, all on one address. The first start creates an account, an
+/// access key and a workspace, and writes DIR/client.env for shells, DIR/prometheus.yml for Prometheus and DIR/grafana.yaml for Grafana.
+///
+/// `narthex cluster --help` tells how to run three zones of separate processes on this machine.
+#[derive(Debug, Clone, Parser)]
+#[command(mut_arg("data_dir", |arg| arg.default_value("./data").help(DATA_DIR)))]
+#[command(
+    name = "narthex",
+    version,
+    after_help = "Every flag is also a key of the --config file and an environment variable; flags win over the \
+    environment, the environment over the file."
+)]
+pub(crate) struct Config {
+    /// Address of all APIs
+    #[arg(
+        long = "listen",
+        env = "NARTHEX_LISTEN",
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:9009"
+    )]
+    pub(crate) listen: SocketAddr,
+
+    /// How the deployment presents itself.
+    #[command(flatten)]
+    pub(crate) public: PublicSettings,
+
+    /// What the edge lets in.
+    #[command(flatten)]
+    pub(crate) edge: EdgeSettings,
+
+    /// Where operators look.
+    #[command(flatten)]
+    pub(crate) admin: AdminSettings,
+
+    /// Time that samples are judged by.
+    #[command(flatten)]
+    pub(crate) data_clock: DataClockSettings,
+
+    /// Where everything is kept, and how samples are.
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+
+    /// How writes are judged.
+    #[command(flatten)]
+    pub(crate) write: WriteArgs,
+
+    /// How queries run.
+    #[command(flatten)]
+    pub(crate) query: QueryArgs,
+
+    /// Logs and traces.
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetrySettings,
+}

@@ -1,0 +1,198 @@
+//! All services in one process: one-node control plane, replication factor 1, and in-process calls through the same service traits
+//! and frames as between processes.
+//!
+//! The identity (account, key, workspace) is made at the first start and kept in `bootstrap.yaml`, which the control plane reads
+//! then. Everything listens on one address; its routes do not overlap, whichever service they belong to.
+
+mod config;
+mod welcome;
+
+use std::{fs, net::SocketAddr, path::Path};
+
+use anyhow::Context;
+use axum::Router;
+use narthex_cluster::{Member, Registration, Role};
+use narthex_control_plane::{Bootstrap, ControlPlane};
+use narthex_distributor::Distributor;
+use narthex_edge::Edge;
+use narthex_ingester::{DataArgs, Identity as Owner, Ingester};
+use narthex_model::{InstanceId, Zone};
+use narthex_querier::{Querier, with_cors};
+use narthex_rpc::{PeerOptions, Peers};
+use narthex_service::{
+    Components,
+    server::{self, ServerOptions},
+};
+use narthex_telemetry::{Protocol, RequestLayer, RequestMetrics, admin_router};
+use tower::Layer;
+
+pub(crate) use self::config::Config;
+use self::welcome::Welcome;
+use crate::{
+    files::{Connection, write_private},
+    identity::Identity,
+};
+
+const ZONE: &str = "zone-a";
+
+/// Under this address the ring knows the ingester; calls to it stay in the process.
+const INGESTER_ADDRESS: &str = "in-process:0";
+
+/// Runs everything until the shutdown token is cancelled and all has drained.
+pub(crate) async fn run(config: Config, components: Components) -> anyhow::Result<()> {
+    config.public.check_listen(config.listen)?;
+    let (bootstrap, first_start) = identity(&config.data.data_dir, &components)?;
+    let listener = server::bind(config.listen).await?;
+    let address = listener.local_addr()?;
+
+    let settings = control_plane_settings(&config, bootstrap.clone(), address);
+    let control_plane = ControlPlane::start(&settings, &components).await?;
+    let public_url = config.public.url(address);
+    let control = narthex_cluster::ControlPlane::local(control_plane.control(), components.clock.clone());
+    let member = Member::watch(control, &components);
+    let peers = Peers::new(PeerOptions::default(), components.clock.clone());
+
+    let data = DataArgs { data_dir: config.data.data_dir.join("ingester"), ..config.data.clone() };
+    let ingester = Ingester::new(owner(), data, member.clone(), peers.clone(), &components);
+    let owner = ingester.service();
+    peers.add_local(INGESTER_ADDRESS, owner.local_peer());
+    let cluster = member.cluster();
+    let distributor = Distributor::new((&config.write).into(), cluster.clone(), peers.clone(), &components);
+    let querier = Querier::new((&config.query).into(), cluster.clone(), peers, ZONE.into(), &components);
+
+    // Before anything is replayed, so that /ready tells how far it is.
+    let api = control_plane
+        .api(&settings, &public_url, &components.random)
+        .merge(distributor.routes())
+        .merge(querier.routes());
+    let edge = Edge::new(config.edge.options(&config.public), cluster, &components, "narthex");
+    let serving = server::serve(
+        listener,
+        public_router(edge.wrap(api), &config, &components),
+        ServerOptions::http(),
+        &components,
+    )?;
+    let admin = match config.admin.admin_listen {
+        Some(address) => {
+            let router = admin_router(components.registry.clone(), components.health.clone());
+            Some(server::serve(server::bind(address).await?, router, ServerOptions::http(), &components)?)
+        }
+        None => None,
+    };
+
+    let welcome = Welcome {
+        connection: connection(&config, &bootstrap, address)?,
+        data_dir: config.data.data_dir.clone(),
+        first_start,
+    };
+    let members = [(member.another(), Role::Distributor), (member.another(), Role::Querier)];
+    let background = async {
+        let joined = futures::future::try_join_all(
+            members.map(|(member, role)| join(member, role, address, &components)),
+        );
+        let (joined, (), (), ()) = tokio::join!(
+            joined,
+            welcome.when_ready(&components),
+            distributor.follow_ring(),
+            querier.follow_ring()
+        );
+        joined.err()
+    };
+    let outcome = tokio::select! {
+        outcome = ingester.live() => outcome.context("the ingester stopped"),
+        error = control_plane.failed() => Err(error).context("the control plane stopped"),
+        Some(error) = background => Err(error),
+    };
+    components.shutdown.cancel();
+    serving.stopped().await;
+    owner.close().await;
+    if let Some(admin) = admin {
+        admin.stopped().await;
+    }
+    control_plane.stop().await;
+    outcome
+}
+
+/// The identity of the data directory, made at the first start, and whether this is the first start.
+fn identity(data_dir: &Path, components: &Components) -> anyhow::Result<(Bootstrap, bool)> {
+    fs::create_dir_all(data_dir)
+        .with_context(|| format!("cannot create the data directory {}", data_dir.display()))?;
+    let path = data_dir.join("bootstrap.yaml");
+    let first_start = !path.exists();
+    if first_start {
+        let yaml = Identity::generate(&components.random).bootstrap_yaml();
+        write_private(&path, &yaml).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok((Bootstrap::read(&path)?, first_start))
+}
+
+/// The all-in-one's ingester: the only one, of the only partition.
+fn owner() -> Owner {
+    Owner { instance: "ingester".into(), zone: ZONE.into(), ordinal: 0, address: INGESTER_ADDRESS.into() }
+}
+
+fn control_plane_settings(
+    config: &Config,
+    bootstrap: Bootstrap,
+    address: SocketAddr,
+) -> narthex_control_plane::Config {
+    narthex_control_plane::Config {
+        listen: address,
+        bootstrap: Some(bootstrap),
+        public: config.public.clone(),
+        ..narthex_control_plane::Config::embedded(config.data.data_dir.join("control-plane"))
+    }
+}
+
+/// The APIs behind the edge, the endpoints for operators beside it, and around both what every request gets.
+fn public_router(api: Router, config: &Config, components: &Components) -> Router {
+    let mut app = with_cors(api);
+    if config.admin.admin_listen.is_none() {
+        app = app.merge(admin_router(components.registry.clone(), components.health.clone()));
+    }
+    let metrics = RequestMetrics::new(&components.registry, "narthex", Protocol::Http);
+    let layer = RequestLayer::new(Protocol::Http, metrics, components.clock.clone());
+    Router::new().fallback_service(layer.layer(app))
+}
+
+/// What the files for clients say.
+fn connection(config: &Config, bootstrap: &Bootstrap, address: SocketAddr) -> anyhow::Result<Connection> {
+    let endpoint = config.public.url(address);
+    let key = bootstrap.access_keys.first().context("bootstrap.yaml holds no access key")?;
+    let workspace = bootstrap.workspaces.first().context("bootstrap.yaml holds no workspace")?;
+    let connection = Connection {
+        write_endpoint: endpoint.clone(),
+        query_endpoint: endpoint.clone(),
+        endpoint,
+        region: config.public.region.clone(),
+        access_key_id: key.access_key_id.clone(),
+        secret_access_key: key.secret_access_key.clone(),
+        workspace: workspace.id.to_string(),
+        extra: Vec::new(),
+    };
+    connection.write_files(&config.data.data_dir).context("cannot write the files for clients")?;
+    Ok(connection)
+}
+
+/// Registers a service that has no disk.
+async fn join(
+    member: Member,
+    role: Role,
+    address: SocketAddr,
+    components: &Components,
+) -> anyhow::Result<()> {
+    let name = match role {
+        Role::Distributor => "distributor",
+        _ => "querier",
+    };
+    let registration = Registration {
+        instance: InstanceId::from(name),
+        role,
+        zone: Zone::from(ZONE),
+        address: address.to_string(),
+        ordinal: 0,
+        incarnation: None,
+    };
+    member.register(registration, &components.health.condition(&format!("{name}-membership"))).await?;
+    Ok(())
+}
