@@ -155,14 +155,15 @@ impl Recorder {
         Ok(())
     }
 
-    /// Asks `querier` (a base URL) for everything and compares: every acknowledged sample once, with its bits, and
-    /// nothing of which was not sent. 503 is waited out for at most `patience`; a wrong answer is final at once.
+    /// Asks `querier` (a base URL) for everything and compares: every sample acknowledged by now is there once, with
+    /// its bits. 503 is waited out for at most `patience`; a wrong answer is final at once.
     pub async fn verify(&self, querier: &str, patience: Duration) -> Result<usize> {
+        // What is acknowledged after the query began is not its business.
+        let acknowledged = self.state().acknowledged.clone();
         let found =
             self.read(querier, patience).await.context("the recorder cannot read its samples back")?;
-        let state = self.state();
         let mut wrong = Vec::new();
-        for (&(series, at), &bits) in &state.acknowledged {
+        for (&(series, at), &bits) in &acknowledged {
             match found.get(&self.key(series)).and_then(|points| points.get(&at)) {
                 Some(&Point::Float(there)) if there == bits => {}
                 other => {
@@ -171,15 +172,11 @@ impl Recorder {
             }
         }
         if wrong.is_empty() {
-            return Ok(state.acknowledged.len());
+            return Ok(acknowledged.len());
         }
         let count = wrong.len();
         wrong.truncate(10);
-        bail!(
-            "{count} of {} acknowledged samples are wrong:\n  {}",
-            state.acknowledged.len(),
-            wrong.join("\n  ")
-        )
+        bail!("{count} of {} acknowledged samples are wrong:\n  {}", acknowledged.len(), wrong.join("\n  "))
     }
 
     async fn read(&self, querier: &str, patience: Duration) -> Result<Matrix> {

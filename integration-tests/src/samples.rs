@@ -74,11 +74,12 @@ fn milliseconds(seconds: &Value) -> Result<i64> {
 fn sorted(value: &Value) -> String {
     match value {
         Value::Object(members) => {
-            let members: BTreeMap<&String, String> =
-                members.iter().map(|(key, value)| (key, sorted(value))).collect();
-            format!("{members:?}")
+            let members: BTreeMap<&String, &Value> = members.iter().collect();
+            let members = members.into_iter().map(|(key, value)| format!("{key}: {}", sorted(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
         }
-        Value::Array(items) => format!("{:?}", items.iter().map(sorted).collect::<Vec<_>>()),
+        Value::Array(items) => format!("[{}]", items.iter().map(sorted).collect::<Vec<_>>().join(" ")),
+        Value::String(text) => text.clone(),
         other => other.to_string(),
     }
 }

@@ -23,8 +23,8 @@ mod world;
 use narthex_model::Labels;
 
 use ingester::Phase;
-use network::Node;
 pub use mutation::Mutation;
+use network::Node;
 use oracle::Violation;
 use world::{Event, World};
 
@@ -89,7 +89,8 @@ fn finish(world: &mut World) {
     if world.oracle.verdict().is_some() {
         return;
     }
-    let serves = |id: &usize| world.ingesters[*id].process.as_ref().is_some_and(|p| p.phase == Phase::Serving);
+    let serves =
+        |id: &usize| world.ingesters[*id].process.as_ref().is_some_and(|p| p.phase == Phase::Serving);
     if let Some(stuck) = (0..world.ingesters.len()).find(|id| !serves(id)) {
         let phase = world.ingesters[stuck].process.as_ref().map(|process| process.phase);
         world.oracle.violate("liveness", now, format!("ingester {stuck} is still {phase:?}"));

@@ -52,7 +52,8 @@ pub async fn run(config: Config, components: Components) -> anyhow::Result<()> {
     let watch = Member::watch(control, &components);
     let ingester = Ingester::new(identity, config.data, watch, peers, &components);
     let service = ingester.service();
-    let grpc = server::serve(grpc_listener, grpc_router(&service, &components), ServerOptions::grpc(), &components)?;
+    let grpc =
+        server::serve(grpc_listener, grpc_router(&service, &components), ServerOptions::grpc(), &components)?;
     let operators = admin_router(components.registry.clone(), components.health.clone());
     let admin = server::serve(admin_listener, operators, ServerOptions::http(), &components)?;
     tracing::info!(grpc = %grpc.local_addr(), operators = %admin.local_addr(), "listening");

@@ -9,7 +9,13 @@ use proptest::{collection::btree_map, option, prelude::*};
 use super::*;
 
 fn doubt() -> impl Strategy<Value = Doubt> {
-    prop::sample::select(vec![Doubt::NewDisk, Doubt::LostFiles, Doubt::Quarantined, Doubt::UnsyncedWrites, Doubt::Superseded])
+    prop::sample::select(vec![
+        Doubt::NewDisk,
+        Doubt::LostFiles,
+        Doubt::Quarantined,
+        Doubt::UnsyncedWrites,
+        Doubt::Superseded,
+    ])
 }
 
 fn record() -> impl Strategy<Value = Record> {
