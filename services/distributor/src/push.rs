@@ -109,7 +109,8 @@ impl Pusher {
                     packed.get_or_insert_with(|| frame::compress(&plain)).clone()
                 },
             };
-            let span = tracing::debug_span!(
+            // At the level that is exported: a span below it would cut the owner off from the request's trace.
+            let span = tracing::info_span!(
                 "push",
                 otel.kind = "client",
                 zone = owner.zone.as_str(),

@@ -1,6 +1,9 @@
 //! Bucket bounds, and all buckets of a histogram in order.
 
-use super::float::{CUSTOM, FloatHistogram};
+use super::{
+    bounds::BOUNDS,
+    float::{CUSTOM, FloatHistogram},
+};
 
 /// One bucket.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,8 +41,8 @@ pub(crate) fn bound(index: i32, schema: i32, custom: &[f64]) -> f64 {
     if part == 0 {
         return if exponent == 1024 { f64::MAX } else { power_of_two(exponent) };
     }
-    // The mantissa lies in (0.5, 1), as Prometheus's table has it, so that the largest bounds do not overflow early.
-    let mantissa = (part as f64 / steps as f64 - 1.0).exp2();
+    // The mantissa lies in (0.5, 1), so that the largest bounds do not overflow early.
+    let mantissa = BOUNDS[(part as usize) << (8 - schema)];
     if exponent >= 1023 {
         mantissa * power_of_two(exponent - 1) * 4.0
     } else {

@@ -2,10 +2,10 @@
 //!
 //! Buckets are sparse: (index, count) pairs ascending by index, so that spans matter only at the border to
 //! [`narthex_model::Histogram`]. Arithmetic follows Prometheus's: schemas are reduced to the coarser one, zero buckets are
-//! widened to the larger, custom bounds are intersected. Bucket bounds are powers of two to a fraction, computed rather
-//! than tabled: they may differ from Prometheus's table in the last bit.
+//! widened to the larger, custom bounds are intersected. Bucket bounds are Prometheus's, to the bit.
 
 mod arithmetic;
+mod bounds;
 mod buckets;
 mod classic;
 mod custom;
