@@ -105,7 +105,7 @@ pub struct DataArgs {
         long = "checkpoint.wal-size",
         env = "NARTHEX_CHECKPOINT_WAL_SIZE",
         value_name = "BYTES",
-        default_value = "256MiB"
+        default_value = "128MiB"
     )]
     pub checkpoint_wal_size: ByteSize,
 
@@ -123,7 +123,7 @@ impl DataArgs {
             wal_sync: SyncMode::Always,
             segment_size: ByteSize::mib(128),
             checkpoint_interval: HumanDuration::from_secs(300),
-            checkpoint_wal_size: ByteSize::mib(256),
+            checkpoint_wal_size: ByteSize::mib(128),
             accept_loss: false,
         }
     }

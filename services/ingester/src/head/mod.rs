@@ -133,6 +133,12 @@ impl Head {
         self.index.find(hash, is_it).copied()
     }
 
+    /// Some series with this hash.
+    #[inline]
+    fn find_hash(&self, hash: u64) -> Option<u32> {
+        self.index.find(hash, |id| self.store.series.at(*id).hash == hash).copied()
+    }
+
     #[inline]
     fn has_labels(&self, series: &series::Series, mut canonical: &[u8]) -> bool {
         for pair in self.labels.get(series.labels, usize::from(series.label_count)) {

@@ -47,7 +47,8 @@ impl Postings {
                 *self = Self::Bitmap(Box::new(bitmap));
             }
             Self::Bitmap(bitmap) => {
-                let _ = bitmap.try_push(id);
+                // Not `push`, which searches the bitmap for its greatest id each time.
+                bitmap.insert(id);
             }
         }
     }

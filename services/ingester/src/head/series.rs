@@ -132,6 +132,16 @@ impl SeriesStore {
         &self.slab.bytes(slot)[..usize::from(series.data_len)]
     }
 
+    /// The last byte of an open chunk; read to have it near.
+    #[inline]
+    pub(super) fn open_end(&self, series: &Series) -> u8 {
+        if series.floats.samples() == 0 {
+            return 0;
+        }
+        let slot = Slot { class: series.class, at: series.slot };
+        self.slab.bytes(slot).get(usize::from(series.data_len).saturating_sub(1)).copied().unwrap_or(0)
+    }
+
     /// Stores a sample in order or late, without asking whether it should be: the verdict was given, here or before a restart.
     pub(super) fn store(&mut self, id: u32, timestamp: i64, sample: Sample<'_>) {
         let in_order = self.newest(id).is_none_or(|newest| timestamp > newest);
