@@ -75,6 +75,8 @@ pub struct Ingester {
     components: Components,
     storage_condition: Condition,
     cluster_condition: Condition,
+    /// Storage and cluster can both be well before this owner has its place; until then reads and writes are refused.
+    place_condition: Condition,
 }
 
 impl Ingester {
@@ -91,6 +93,7 @@ impl Ingester {
             service: IngesterService::new(PartitionId(identity.ordinal), member.cluster(), components),
             storage_condition: components.health.condition("storage"),
             cluster_condition: components.health.condition("cluster"),
+            place_condition: components.health.condition("place"),
             identity,
             data,
             member,
@@ -114,10 +117,12 @@ impl Ingester {
             Standing::Complete => {
                 self.service.record_standing(RecordStanding::Complete).await?;
                 self.service.phase().set(Phase::Serving);
+                self.place_condition.ready();
             }
             // Ready for writes: a RECOVERING owner takes its part in write quorums.
             Standing::Recovering(doubt) => {
                 self.service.phase().set(Phase::Recovering(doubt));
+                self.place_condition.ready();
                 tokio::select! {
                     () = recover(&self.service, &self.peers, doubt, &self.components) => {}
                     failed = self.failure(&storage) => return Err(failed),

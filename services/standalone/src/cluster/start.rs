@@ -6,6 +6,7 @@
 use std::{
     env,
     fs::{self, File},
+    io,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
@@ -46,6 +47,8 @@ pub(crate) async fn start(directory: &Path, clock: &dyn Clock) -> anyhow::Result
     let logs = directory.join("logs");
     fs::create_dir_all(&logs).with_context(|| format!("cannot create {}", logs.display()))?;
 
+    // Before the first child, so that no signal ends this process alone and leaves children behind.
+    let mut interrupt = std::pin::pin!(interrupted()?);
     let mut children = Vec::with_capacity(processes.len());
     for process in &processes {
         children.push(spawn(process, directory, &programs)?);
@@ -59,21 +62,23 @@ pub(crate) async fn start(directory: &Path, clock: &dyn Clock) -> anyhow::Result
         .map(|(process, mut child)| async move { (process, child.wait().await) })
         .collect();
 
-    tokio::select! {
-        () = report_readiness(&processes, directory, clock) => {}
-        Some((process, status)) = endings.next() => report_end(process, status, &logs),
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    let mut interrupt = std::pin::pin!(interrupted());
-    let stopping = loop {
+    let mut stopping = tokio::select! {
+        () = report_readiness(&processes, directory, clock) => false,
+        Some((process, status)) = endings.next() => {
+            report_end(process, status, &logs);
+            false
+        }
+        () = &mut interrupt => true,
+    };
+    while !stopping {
         tokio::select! {
-            () = &mut interrupt => break true,
+            () = &mut interrupt => stopping = true,
             ended = endings.next() => match ended {
                 Some((process, status)) => report_end(process, status, &logs),
-                None => break false,
+                None => break,
             },
         }
-    };
+    }
     if stopping {
         println!("stopping");
         for pid in pids {
@@ -88,15 +93,16 @@ pub(crate) async fn start(directory: &Path, clock: &dyn Clock) -> anyhow::Result
     Ok(())
 }
 
-async fn interrupted() {
+/// Completes at the first SIGINT or SIGTERM from now on, whenever it is first waited for.
+fn interrupted() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 /// The folder of this program, where the others are built too.
