@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use narthex_edge::EdgeSettings;
 use narthex_ring::Replication;
-use narthex_service::{AdminSettings, HumanDuration, PublicSettings};
+use narthex_service::{AdminSettings, HumanDuration, OpenListener, PublicSettings};
 
 use crate::{bootstrap::Bootstrap, raft::NodeId};
 
@@ -187,6 +187,9 @@ pub enum SettingsError {
     /// Anyone could do anything.
     #[error("--no-auth is for a try-out: --listen must be a loopback address, not {0}")]
     Unsigned(SocketAddr),
+    /// Unsigned requests would be taken from other machines.
+    #[error(transparent)]
+    OpenToAll(#[from] OpenListener),
     /// Elections would run for ever.
     #[error("--raft.heartbeat must be less than half of --raft.election-timeout")]
     Pace,
@@ -224,6 +227,7 @@ impl Config {
     }
 
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        self.public.check_listen(self.listen)?;
         self.replication()?;
         if self.public.no_auth && !self.listen.ip().is_loopback() {
             return Err(SettingsError::Unsigned(self.listen));
@@ -251,4 +255,20 @@ fn peer(text: &str) -> Result<(NodeId, String), String> {
         return Err(fail());
     }
     Ok((id, address.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unsigned_requests_are_taken_on_loopback_only() {
+        let mut config = Config::embedded("unused".into());
+        config.public.no_auth = true;
+        assert!(config.check().is_ok(), "the default address is a loopback one");
+        config.listen = ([0, 0, 0, 0], 9100).into();
+        assert!(matches!(config.check(), Err(SettingsError::OpenToAll(_))));
+        config.public.no_auth = false;
+        assert!(config.check().is_ok());
+    }
 }

@@ -22,7 +22,7 @@ use narthex_cluster::{AddressError, ControlPlane, Member, Registration, Role};
 use narthex_edge::Edge;
 use narthex_rpc::{PeerOptions, Peers};
 use narthex_service::{
-    Components,
+    Components, OpenListener,
     server::{ServerOptions, Serving, bind, serve},
 };
 use narthex_telemetry::{Protocol, RequestLayer, RequestMetrics, admin_router};
@@ -46,8 +46,8 @@ pub enum RunError {
     #[error(transparent)]
     Listen(#[from] io::Error),
     /// Unsigned requests would be taken from other machines.
-    #[error("--no-auth takes unsigned requests and needs a loopback address, but --listen is {0}")]
-    OpenToAll(SocketAddr),
+    #[error(transparent)]
+    OpenToAll(#[from] OpenListener),
     /// The control plane does not take this process.
     #[error("the control plane refuses this querier: {0}")]
     Refused(String),
@@ -55,9 +55,7 @@ pub enum RunError {
 
 /// Runs until the components' shutdown token is cancelled and requests have drained.
 pub async fn run(config: Config, components: Components) -> Result<(), RunError> {
-    if config.public.no_auth && !config.listen.ip().is_loopback() {
-        return Err(RunError::OpenToAll(config.listen));
-    }
+    config.public.check_listen(config.listen)?;
     let start = components.random.bits64();
     let control =
         ControlPlane::remote(&config.member.control_plane_addresses, start, components.clock.clone())?;
