@@ -7,7 +7,7 @@ use narthex_ingester::{
     head::{Head, PushLimits, Pushed},
     recovery,
 };
-use narthex_model::{Sample, TimeRange, TimestampMs, Value};
+use narthex_model::{Sample, TimeRange, TimestampMs, Value, WindowLength};
 use narthex_rpc::frame::{Frame, FrameBuilder};
 
 use crate::{
@@ -56,7 +56,7 @@ pub(crate) fn missing(own: &Data, left: &Data, right: &Data) -> Data {
 impl Store {
     /// An empty head.
     pub(crate) fn new() -> Self {
-        Self { head: Head::new(CHUNK_FILE_BYTES) }
+        Self { head: Head::new(CHUNK_FILE_BYTES, WindowLength::DEFAULT) }
     }
 
     /// Appends a push; the places of refused samples.

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod cut;
 mod duration;
 mod histogram;
 mod ids;
@@ -16,6 +17,7 @@ mod metadata;
 mod sample;
 mod time;
 
+pub use cut::{BlockId, BlockIdError, Cut};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use histogram::{BucketSpan, CounterResetHint, Counts, Histogram, HistogramError, MAX_HISTOGRAM_BYTES};
 pub use ids::{
@@ -29,4 +31,4 @@ pub use labels::{
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use metadata::{MetricMetadata, MetricType};
 pub use sample::{STALE_NAN_BITS, Sample, Value, is_stale, resolve, stale_marker};
-pub use time::{TimeRange, TimestampMs, WINDOW_MS, Window};
+pub use time::{TimeRange, TimestampMs, Window, WindowLength, WindowLengthError};

@@ -11,7 +11,7 @@ use criterion::{
     measurement::{Measurement, ValueFormatter, WallTime},
 };
 use narthex_ingester::head::{Head, PushLimits};
-use narthex_model::{Epoch, PartitionId, RingRevision};
+use narthex_model::{Epoch, PartitionId, RingRevision, WindowLength};
 use narthex_remote_write::{
     Canonicalizer, Decompressor, Entry, LabelLimits, MAX_DECODED_BYTES, Series, WriteRequest,
     synthetic::synthetic_request,
@@ -102,7 +102,7 @@ impl Pipeline {
 
 fn head_append(criterion: &mut Criterion<CpuTime>) {
     for population in [100_000, 1_000_000] {
-        let (mut head, mut pipeline) = (Head::new(16 << 20), Pipeline::new());
+        let (mut head, mut pipeline) = (Head::new(16 << 20, WindowLength::DEFAULT), Pipeline::new());
         let limits = PushLimits::default();
         let batches = population / BATCH;
         let mut next = 0;

@@ -21,7 +21,7 @@ mod slab;
 mod snapshot;
 
 use hashbrown::HashTable;
-use narthex_model::{MetricMetadata, MetricType};
+use narthex_model::{MetricMetadata, MetricType, WindowLength};
 
 pub use limits::{MAX_SAMPLE_AGE_MS, MAX_SAMPLE_AHEAD_MS, PushLimits, Refusal};
 pub use log::Log;
@@ -66,13 +66,14 @@ pub struct HeadStats {
 }
 
 impl Head {
-    /// An empty head whose chunk files are frozen once they have `chunk_file_bytes`.
-    pub fn new(chunk_file_bytes: usize) -> Self {
+    /// An empty head whose chunk files are frozen once they have `chunk_file_bytes`, and whose chunks end with windows of a length.
+    pub fn new(chunk_file_bytes: usize, window: WindowLength) -> Self {
         Self {
             index: HashTable::new(),
             pairs: Pairs::default(),
             labels: Slices::default(),
             store: SeriesStore {
+                window,
                 series: Paged::default(),
                 slab: Slab::default(),
                 chunks: ChunkStore::new(chunk_file_bytes),

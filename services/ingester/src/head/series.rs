@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use narthex_chunk::{
     Encoding, FloatIter, FloatState, HistogramIter, HistogramState, MAX_RECORD_BYTES, encode_floats,
 };
-use narthex_model::{Histogram, TimestampMs, Value, resolve};
+use narthex_model::{Histogram, TimestampMs, Value, WindowLength, resolve};
 
 use super::{
     arena::Paged,
@@ -103,6 +103,7 @@ pub(super) enum Seen {
 /// All series of a head.
 #[derive(Debug)]
 pub(super) struct SeriesStore {
+    pub(super) window: WindowLength,
     pub(super) series: Paged<Series>,
     pub(super) slab: Slab,
     pub(super) chunks: ChunkStore,
@@ -156,7 +157,9 @@ impl SeriesStore {
         let series = self.series.at(id);
         let used = usize::from(series.data_len);
         let full = series.floats.samples() >= CHUNK_SAMPLES || used + MAX_RECORD_BYTES > MAX_SLOT;
-        if series.floats.samples() > 0 && (full || !same_window(timestamp, series.floats.last_timestamp())) {
+        if series.floats.samples() > 0
+            && (full || !same_window(self.window, timestamp, series.floats.last_timestamp()))
+        {
             self.seal_floats(id);
         }
         let series = self.series.at_mut(id);
@@ -200,9 +203,10 @@ impl SeriesStore {
     }
 
     fn append_histogram(&mut self, id: u32, timestamp: i64, bytes: &[u8]) {
+        let window = self.window;
         let state = &self.more_mut(id).histograms;
         let full = state.samples() >= CHUNK_SAMPLES || state.data().len() >= HISTOGRAM_CHUNK_BYTES;
-        if state.samples() > 0 && (full || !same_window(timestamp, state.last_timestamp())) {
+        if state.samples() > 0 && (full || !same_window(window, timestamp, state.last_timestamp())) {
             self.seal_histograms(id);
         }
         let more = self.more_mut(id);
@@ -221,9 +225,10 @@ impl SeriesStore {
     }
 
     fn store_late(&mut self, id: u32, timestamp: i64, sample: Sample<'_>) {
+        let window = self.window;
         let late = &self.more_mut(id).late;
         if late.len() >= LATE_SAMPLES
-            || late.first().is_some_and(|(first, _)| !same_window(timestamp, *first))
+            || late.first().is_some_and(|(first, _)| !same_window(window, timestamp, *first))
         {
             self.seal_late(id);
         }
@@ -337,8 +342,8 @@ pub(super) fn resolves_above(a: &LateValue, b: &LateValue) -> bool {
     resolve(&value(a), &value(b)) == Ordering::Greater
 }
 
-pub(super) fn same_window(a: i64, b: i64) -> bool {
-    TimestampMs(a).window() == TimestampMs(b).window()
+pub(super) fn same_window(length: WindowLength, a: i64, b: i64) -> bool {
+    length.window(TimestampMs(a)) == length.window(TimestampMs(b))
 }
 
 struct Found<'a> {

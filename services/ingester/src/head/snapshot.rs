@@ -8,7 +8,7 @@
 
 use bytes::Bytes;
 use narthex_chunk::{FloatIter, FloatState, HistogramState};
-use narthex_model::MetricType;
+use narthex_model::{MetricType, WindowLength};
 
 use super::{
     ActiveSeries, Head, SealedFile,
@@ -161,7 +161,7 @@ impl Head {
             pairs.push(Some(reader.u32()?).filter(|pair| *pair < known).ok_or(SnapshotError)?);
         }
         let data = reader.bytes()?;
-        if data.len() > super::slab::MAX_SLOT || !open_chunk_is_sound(&floats, data) {
+        if data.len() > super::slab::MAX_SLOT || !open_chunk_is_sound(self.store.window, &floats, data) {
             return Err(SnapshotError);
         }
         let labels = self.labels.push(&pairs);
@@ -183,7 +183,7 @@ impl Head {
             (series.slot, series.class, series.data_len) = (slot.at, slot.class, data.len() as u16);
         }
         if flags & HAS_MORE != 0 {
-            self.store.more.insert(id, Box::new(reader.more()?));
+            self.store.more.insert(id, Box::new(reader.more(self.store.window)?));
         }
         Ok(())
     }
@@ -237,13 +237,13 @@ impl Head {
 }
 
 /// Whether what appending and sealing rely on holds.
-fn open_chunk_is_sound(floats: &FloatState, data: &[u8]) -> bool {
+fn open_chunk_is_sound(window: WindowLength, floats: &FloatState, data: &[u8]) -> bool {
     if floats.samples() == 0 {
         return data.is_empty();
     }
     let first = FloatIter::new(data).next().and_then(Result::ok);
     first.is_some_and(|(first, _)| {
-        first <= floats.last_timestamp() && same_window(first, floats.last_timestamp())
+        first <= floats.last_timestamp() && same_window(window, first, floats.last_timestamp())
     })
 }
 
@@ -308,7 +308,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.bytes()?).map_err(|_| SnapshotError)
     }
 
-    fn more(&mut self) -> Result<More, SnapshotError> {
+    fn more(&mut self, window: WindowLength) -> Result<More, SnapshotError> {
         let has_histograms = self.u8()? != 0;
         let last = self.u64()?.cast_signed();
         let histograms = HistogramState::resume(self.bytes()?.to_vec(), last).map_err(|_| SnapshotError)?;
@@ -320,7 +320,8 @@ impl<'a> Reader<'a> {
                 1 => LateValue::Histogram(self.bytes()?.into()),
                 _ => return Err(SnapshotError),
             };
-            let follows = |(last, _): &(i64, LateValue)| *last < timestamp && same_window(*last, timestamp);
+            let follows =
+                |(last, _): &(i64, LateValue)| *last < timestamp && same_window(window, *last, timestamp);
             if !late.last().is_none_or(follows) {
                 return Err(SnapshotError);
             }

@@ -10,6 +10,7 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 
 const HOUR: i64 = 3_600_000;
+const WINDOW: WindowLength = WindowLength::DEFAULT;
 const NOW: i64 = 1_700_000_000_000;
 
 /// Keeps what a head logs, to make it again.
@@ -95,7 +96,7 @@ fn content(head: &Head) -> Content {
     for id in head.matching(&[]) {
         let mut samples: BTreeMap<i64, Value> = BTreeMap::new();
         for chunk in head.chunks_of(id, TimeRange::ALL).expect("intact") {
-            let window = |at: i64| narthex_model::TimestampMs(at).window();
+            let window = |at: i64| WINDOW.window(narthex_model::TimestampMs(at));
             assert_eq!(window(chunk.min_ms), window(chunk.max_ms), "a chunk crosses a window");
             let found = chunk.samples().expect("intact");
             assert_eq!(found.len(), chunk.samples as usize);
@@ -118,7 +119,7 @@ fn chunks(head: &Head) -> Vec<Vec<narthex_chunk::Chunk>> {
 
 #[test]
 fn verdicts_follow_the_contract() {
-    let mut head = Head::new(1 << 20);
+    let mut head = Head::new(1 << 20, WINDOW);
     let limits = PushLimits { out_of_order_window_ms: 600_000, ..PushLimits::default() };
     let mut push = |writes: &[Write]| head.push(&frame(writes), NOW, &limits, &mut ()).expect("well-formed");
     assert_eq!(reasons(&push(&[float(1, NOW - HOUR, 1.0), float(1, NOW, 2.0), float(2, NOW, 2.0)])), []);
@@ -150,7 +151,7 @@ fn verdicts_follow_the_contract() {
 
 #[test]
 fn values_differ_by_their_bits() {
-    let mut head = Head::new(1 << 20);
+    let mut head = Head::new(1 << 20, WINDOW);
     let mut push = |writes: &[Write]| {
         head.push(&frame(writes), NOW, &PushLimits::default(), &mut ()).expect("well-formed")
     };
@@ -163,7 +164,7 @@ fn values_differ_by_their_bits() {
 
 #[test]
 fn the_series_limit_never_refuses_an_active_series() {
-    let mut head = Head::new(1 << 20);
+    let mut head = Head::new(1 << 20, WINDOW);
     let limits = PushLimits { max_series: 2, ..PushLimits::default() };
     let push = |head: &mut Head, now: i64, writes: &[Write]| {
         head.push(&frame(writes), now, &limits, &mut ()).expect("well-formed")
@@ -193,14 +194,14 @@ fn labels_are_checked_when_the_series_is_new() {
     builder.series(narthex_model::SeriesHash(5), labels(1).as_bytes());
     builder.float(NOW, 1.0);
     let frame = Frame::parse(builder.finish()).expect("the form is right");
-    let mut head = Head::new(1 << 20);
+    let mut head = Head::new(1 << 20, WINDOW);
     assert!(head.push(&frame, NOW, &PushLimits::default(), &mut ()).is_err());
     assert_eq!(head.series_count(), 0);
 }
 
 #[test]
 fn series_of_equal_hash_are_told_apart() {
-    let mut head = Head::new(1 << 20);
+    let mut head = Head::new(1 << 20, WINDOW);
     for series in 0..5u8 {
         head.redo_series(u32::from(series), 42, labels(series).as_bytes());
         assert_eq!(head.find(42, labels(series).as_bytes()), Some(u32::from(series)));
@@ -211,7 +212,7 @@ fn series_of_equal_hash_are_told_apart() {
 
 #[test]
 fn matchers_select_what_they_say() {
-    let mut head = Head::new(1 << 20);
+    let mut head = Head::new(1 << 20, WINDOW);
     let writes: Vec<_> = (0..10).map(|series| float(series, NOW, 1.0)).collect();
     head.push(&frame(&writes), NOW, &PushLimits::default(), &mut ()).expect("well-formed");
     let all: Vec<_> = (0..10).map(labels).collect();
@@ -291,7 +292,7 @@ proptest! {
 
     #[test]
     fn a_head_keeps_what_the_contract_accepts_and_replay_makes_the_same_head(frames in writes(), window in 0i64..2_000_000, step in 0i64..200_000, cut in 0usize..60) {
-        let mut head = Head::new(400);
+        let mut head = Head::new(400, WINDOW);
         let mut expected: Content = Content::new();
         let mut log = Vec::new();
         let mut snapshot: Option<(SnapshotStart, Vec<Vec<u8>>, usize)> = None;
@@ -318,7 +319,7 @@ proptest! {
         }
         prop_assert_eq!(content(&head), expected);
 
-        let mut replayed = Head::new(400);
+        let mut replayed = Head::new(400, WINDOW);
         log.iter().for_each(|kept| kept.redo(&mut replayed, |_| false));
         prop_assert_eq!(chunks(&replayed), chunks(&head));
 
@@ -332,7 +333,7 @@ proptest! {
 
     #[test]
     fn hostile_snapshots_never_panic(frames in writes(), part in 0usize..3, at in any::<prop::sample::Index>(), bit in 0u8..8) {
-        let mut head = Head::new(400);
+        let mut head = Head::new(400, WINDOW);
         for writes in &frames {
             let writes: Vec<_> = writes.iter().map(|write| Write { timestamp: NOW + write.timestamp, ..write.clone() }).collect();
             head.push(&frame(&writes), NOW, &PushLimits::default(), &mut ()).expect("well-formed");
@@ -342,7 +343,7 @@ proptest! {
             let at = at.index(parts[part].len());
             parts[part][at] ^= 1 << bit;
         }
-        let mut loaded = Head::new(400);
+        let mut loaded = Head::new(400, WINDOW);
         let loads = loaded.load_pairs(&parts[0]).is_ok()
             && loaded.load_slice(&parts[1]).is_ok()
             && loaded.load_end(&parts[2], |_| Err::<bytes::Bytes, SnapshotError>(SnapshotError)).is_ok();
@@ -356,7 +357,7 @@ proptest! {
     #[test]
     fn merged_values_resolve_alike_in_any_order(values in vec(0u8..4, 1..6), start in 0usize..6) {
         let merged = |values: &mut dyn Iterator<Item = u8>| {
-            let mut head = Head::new(400);
+            let mut head = Head::new(400, WINDOW);
             for value in values {
                 let writes = [float(1, NOW, f64::from(value)), float(1, NOW + 1, 0.0)];
                 head.push(&frame(&writes), NOW + 10 * HOUR, &PushLimits::FROM_PEER, &mut ()).expect("well-formed");
@@ -379,7 +380,7 @@ fn take_snapshot(head: &Head) -> Vec<Vec<u8>> {
 }
 
 fn load_snapshot(start: SnapshotStart, parts: &[Vec<u8>]) -> Head {
-    let mut head = Head::new(400);
+    let mut head = Head::new(400, WINDOW);
     head.load_start(start);
     head.load_pairs(&parts[0]).expect("own pairs");
     head.load_slice(&parts[1]).expect("own slice");

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use futures::StreamExt;
 use narthex_chunk::{Chunk, ChunkError, SetHash};
-use narthex_model::{Sample, TimeRange, TimestampMs, Value, Window};
+use narthex_model::{Sample, TimeRange, TimestampMs, Value, Window, WindowLength};
 use narthex_rpc::{
     SelectStream,
     v1::{self, SelectResponse, SourceState, select_request::Mode, select_response::Part},
@@ -132,7 +132,9 @@ impl Messages {
         let number = self.series_read as u32;
         let (from, digests) = match self.content {
             Content::Data => (i64::MIN, BTreeMap::new()),
-            Content::Digest { hot_from } => (hot_from.0, digests(chunks, self.range)?),
+            Content::Digest { hot_from } => {
+                (hot_from.0, digests(chunks, self.range, self.selection.window_length())?)
+            }
         };
         for chunk in chunks.iter().filter(|chunk| chunk.max_ms >= from) {
             self.samples += u64::from(chunk.samples);
@@ -216,7 +218,11 @@ impl Batch {
 }
 
 /// The set hashes of a series' samples in a range, window by window. Of values that compete for a timestamp one counts.
-fn digests(chunks: &[Chunk], range: TimeRange) -> Result<BTreeMap<Window, SetHash>, ChunkError> {
+fn digests(
+    chunks: &[Chunk],
+    range: TimeRange,
+    length: WindowLength,
+) -> Result<BTreeMap<Window, SetHash>, ChunkError> {
     let mut samples = Vec::new();
     for chunk in chunks {
         let read = chunk.samples()?.into_iter();
@@ -226,7 +232,7 @@ fn digests(chunks: &[Chunk], range: TimeRange) -> Result<BTreeMap<Window, SetHas
     normalise(&mut samples);
     let mut digests = BTreeMap::<Window, SetHash>::new();
     for Sample { timestamp, value } in &samples {
-        let digest = digests.entry(timestamp.window()).or_default();
+        let digest = digests.entry(length.window(*timestamp)).or_default();
         match value {
             Value::Float(value) => digest.add_float(timestamp.0, *value),
             Value::Histogram(histogram) => digest.add_histogram(timestamp.0, &histogram.to_bytes()),

@@ -1,4 +1,4 @@
-use narthex_model::TimestampMs;
+use narthex_model::{TimestampMs, WindowLength};
 use narthex_ring::PartitionState;
 use narthex_rpc::v1::{
     LabelMatcher, LabelMatchers, LabelNamesRequest, LabelValuesRequest, SelectRequest, SeriesRequest,
@@ -161,7 +161,7 @@ async fn digests_tell_equal_sets_from_different_ones() {
     };
     let first = digests(one.select(digest.clone()).await.expect("answered"));
     assert_eq!(first.iter().map(|digest| digest.samples).sum::<u32>() as usize, samples.len());
-    let window = TimestampMs(NOW).window().0;
+    let window = WindowLength::DEFAULT.window(TimestampMs(NOW)).0;
     assert!(first.iter().any(|digest| digest.window == window));
     assert_eq!(
         first,

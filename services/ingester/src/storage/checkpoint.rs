@@ -298,7 +298,13 @@ pub(super) fn load(config: &StorageConfig, disk: &dyn Disk) -> Result<Loaded, Op
     loaded.newest = checkpoint.newest;
     for (workspace, name) in checkpoint.snapshots {
         let directory = config.directory.join("heads").join(workspace.to_string());
-        match snapshot_file::read(disk, &directory, &name, workspace, Head::new(config.chunk_file_bytes)) {
+        match snapshot_file::read(
+            disk,
+            &directory,
+            &name,
+            workspace,
+            Head::new(config.chunk_file_bytes, config.window),
+        ) {
             Ok((mut rebuilt, damaged)) => {
                 if !damaged.is_empty() {
                     // The next checkpoint must not keep a snapshot that names files that are gone.

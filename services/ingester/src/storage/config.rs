@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use narthex_model::WindowLength;
+
 /// When the WAL is synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WalSync {
@@ -28,6 +30,8 @@ pub struct StorageConfig {
     pub checkpoint_bytes: u64,
     /// Size of chunk files of one workspace.
     pub chunk_file_bytes: usize,
+    /// Length of the windows in which samples are cut; never changes for a data directory.
+    pub window: WindowLength,
     /// What to do when synced parts of WAL, checkpoint or chunk files are damaged.
     pub on_damage: OnDamage,
 }
@@ -53,6 +57,7 @@ impl StorageConfig {
             checkpoint_interval: Duration::from_secs(300),
             checkpoint_bytes: 128 << 20,
             chunk_file_bytes: 16 << 20,
+            window: WindowLength::DEFAULT,
             on_damage: OnDamage::Refuse,
         }
     }

@@ -229,7 +229,7 @@ impl Replay<'_> {
 
     fn apply(&mut self, position: LogPosition, payload: &[u8]) -> Result<(), RecordError> {
         let workspace = crate::wal::workspace_of(payload)?;
-        let fresh = || Rebuilt::new(Head::new(self.config.chunk_file_bytes));
+        let fresh = || Rebuilt::new(Head::new(self.config.chunk_file_bytes, self.config.window));
         let rebuilt = self.heads.entry(workspace).or_insert_with(fresh);
         let (mut samples, mut lost) = (0u64, 0u64);
         rebuilt.applied = rebuilt.applied.max(LogPosition(position.0 + 1));

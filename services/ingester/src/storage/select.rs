@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use narthex_chunk::Chunk;
-use narthex_model::{Labels, Matcher, TimeRange, WorkspaceId};
+use narthex_model::{Labels, Matcher, TimeRange, WindowLength, WorkspaceId};
 use roaring::RoaringBitmap;
 
 use super::{Storage, error::StorageError, shared::Workspace};
@@ -41,6 +41,7 @@ pub struct Selection {
     series: Vec<(Labels, u32)>,
     range: TimeRange,
     budget: Budget,
+    window: WindowLength,
 }
 
 impl Storage {
@@ -52,8 +53,9 @@ impl Storage {
         range: TimeRange,
         budget: Budget,
     ) -> Result<Selection, StorageError> {
+        let window = self.0.shared.config.window;
         let Some(workspace) = self.0.shared.workspace(workspace) else {
-            return Ok(Selection { workspace: None, series: Vec::new(), range, budget });
+            return Ok(Selection { workspace: None, series: Vec::new(), range, budget, window });
         };
         let ids = workspace.state.read().head.matching(matchers);
         let mut series = Vec::new();
@@ -71,7 +73,7 @@ impl Storage {
             }
         }
         series.sort_unstable();
-        Ok(Selection { workspace: Some(workspace), series, range, budget })
+        Ok(Selection { workspace: Some(workspace), series, range, budget, window })
     }
 
     /// Label names of the series that match one of the selectors (no selector: all) and can have samples in the range; sorted, at
@@ -160,6 +162,11 @@ fn matching_any(workspace: &Workspace, selectors: &[Vec<Matcher>], range: TimeRa
 }
 
 impl Selection {
+    /// Length of the windows at whose borders chunks end.
+    pub fn window_length(&self) -> WindowLength {
+        self.window
+    }
+
     /// Number of series.
     pub fn len(&self) -> usize {
         self.series.len()

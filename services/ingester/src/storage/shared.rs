@@ -162,7 +162,7 @@ impl Shared {
         if let Some(workspace) = self.workspace(id) {
             return workspace;
         }
-        let fresh = || Arc::new(Workspace::new(Head::new(self.config.chunk_file_bytes)));
+        let fresh = || Arc::new(Workspace::new(Head::new(self.config.chunk_file_bytes, self.config.window)));
         self.workspaces.write().entry(id).or_insert_with(fresh).clone()
     }
 
