@@ -1,0 +1,118 @@
+//! Samples of one series as the writer takes them and the reader gives them.
+
+use std::sync::Arc;
+
+use narthex_model::{Histogram, TimeRange, TimestampMs};
+
+/// Samples of one series, borrowed. Timestamps ascend strictly in both parts and no timestamp is in both.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SeriesSamples<'a> {
+    /// When the floats are, in milliseconds.
+    pub timestamps: &'a [i64],
+    /// The floats; as many as timestamps.
+    pub values: &'a [f64],
+    /// Native histograms with their timestamps.
+    pub histograms: &'a [(i64, Arc<Histogram>)],
+}
+
+impl SeriesSamples<'_> {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.timestamps.len() + self.histograms.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// First and last timestamp; `None` without samples.
+    pub(crate) fn time_range(&self) -> Option<TimeRange> {
+        let histogram = |at: Option<&(i64, Arc<Histogram>)>| at.map(|(at, _)| *at);
+        let min = [self.timestamps.first().copied(), histogram(self.histograms.first())];
+        let max = [self.timestamps.last().copied(), histogram(self.histograms.last())];
+        let min = min.into_iter().flatten().min()?;
+        let max = max.into_iter().flatten().max()?;
+        Some(TimeRange { min: TimestampMs(min), max: TimestampMs(max) })
+    }
+
+    /// Why a block cannot hold these samples.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        if self.timestamps.len() != self.values.len() {
+            return Err("as many values as timestamps are needed");
+        }
+        if !self.timestamps.is_sorted_by(|a, b| a < b) {
+            return Err("timestamps of floats do not ascend");
+        }
+        if !self.histograms.is_sorted_by(|a, b| a.0 < b.0) {
+            return Err("timestamps of histograms do not ascend");
+        }
+        if self.histograms.iter().any(|(at, _)| self.timestamps.binary_search(at).is_ok()) {
+            return Err("a timestamp has both a float and a histogram");
+        }
+        Ok(())
+    }
+
+    /// The samples before `end`, and the others.
+    pub(crate) fn split_at_time(&self, end: i64) -> (Self, Self) {
+        let floats = self.timestamps.partition_point(|at| *at < end);
+        let histograms = self.histograms.partition_point(|(at, _)| *at < end);
+        let (timestamps, later_timestamps) = self.timestamps.split_at(floats);
+        let (values, later_values) = self.values.split_at(floats);
+        let (histograms, later_histograms) = self.histograms.split_at(histograms);
+        (
+            Self { timestamps, values, histograms },
+            Self { timestamps: later_timestamps, values: later_values, histograms: later_histograms },
+        )
+    }
+}
+
+/// Samples of one series, owned. Equality is by bits.
+#[derive(Debug, Clone, Default)]
+pub struct OwnedSamples {
+    /// When the floats are, in milliseconds, ascending.
+    pub timestamps: Vec<i64>,
+    /// The floats; as many as timestamps.
+    pub values: Vec<f64>,
+    /// Native histograms with their timestamps, ascending.
+    pub histograms: Vec<(i64, Arc<Histogram>)>,
+}
+
+impl OwnedSamples {
+    /// The same samples, borrowed.
+    pub fn as_samples(&self) -> SeriesSamples<'_> {
+        SeriesSamples { timestamps: &self.timestamps, values: &self.values, histograms: &self.histograms }
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.as_samples().len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds samples that come after all of these.
+    pub fn append(&mut self, later: Self) {
+        if self.is_empty() {
+            *self = later;
+            return;
+        }
+        self.timestamps.extend(later.timestamps);
+        self.values.extend(later.values);
+        self.histograms.extend(later.histograms);
+    }
+}
+
+impl PartialEq for OwnedSamples {
+    fn eq(&self, other: &Self) -> bool {
+        let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        self.timestamps == other.timestamps
+            && bits(&self.values) == bits(&other.values)
+            && self.histograms == other.histograms
+    }
+}
+
+impl Eq for OwnedSamples {}
