@@ -5,7 +5,9 @@ mod synthetic;
 
 use std::{collections::BTreeMap, time::Instant};
 
-use narthex_block::{BlockMeta, BlockSchema, BlockWriter, LabelCount, SchemaSettings, SeriesSamples, WriterSettings};
+use narthex_block::{
+    BlockMeta, BlockSchema, BlockWriter, LabelCount, SchemaSettings, SeriesSamples, WriterSettings,
+};
 use narthex_model::WindowLength;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use synthetic::Plan;
@@ -30,8 +32,7 @@ fn write(plan: &Plan, settings: WriterSettings) -> (Vec<u8>, BlockMeta, f64) {
     let series = plan.series();
     let data: Vec<_> = series.iter().map(|one| plan.samples(one)).collect();
     let started = Instant::now();
-    let mut writer =
-        BlockWriter::new(Vec::new(), schema(&series), WindowLength::DEFAULT, settings).expect("a writer");
+    let mut writer = BlockWriter::new(schema(&series), WindowLength::DEFAULT, settings).expect("a writer");
     for (one, (timestamps, values)) in series.iter().zip(&data) {
         let samples = SeriesSamples { timestamps, values, histograms: &[] };
         writer.push(&one.labels, one.labels.series_hash(), samples).expect("pushed");
@@ -46,7 +47,11 @@ fn report(name: &str, plan: &Plan, settings: WriterSettings) {
     let per = |bytes: u64| bytes as f64 / meta.samples as f64;
     println!(
         "{name}: {} samples, {} rows, {} bytes, {:.4} bytes/sample, footer {} bytes, write {nanos:.1} ns/sample",
-        meta.samples, meta.rows, meta.bytes, per(meta.bytes), meta.footer_length
+        meta.samples,
+        meta.rows,
+        meta.bytes,
+        per(meta.bytes),
+        meta.footer_length
     );
     let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).expect("a file");
     let mut columns: BTreeMap<String, (u64, u64)> = BTreeMap::new();
@@ -74,16 +79,21 @@ fn main() {
     report("100 series", &Plan { series: 100, targets: 1, ..Plan::default() }, settings.clone());
     for rows in [64, 128, 256, 512, 1024, 4096] {
         for kib in [64, 256, 1024] {
-            let settings = WriterSettings { sample_page_rows: rows, sample_page_bytes: kib << 10, ..settings.clone() };
+            let settings =
+                WriterSettings { sample_page_rows: rows, sample_page_bytes: kib << 10, ..settings.clone() };
             let (_, meta, nanos) = write(&fleet, settings);
             println!(
                 "pages of {rows} rows, {kib} KiB: {:.4} bytes/sample, footer {}, write {nanos:.1} ns/sample",
-                meta.bytes as f64 / meta.samples as f64, meta.footer_length
+                meta.bytes as f64 / meta.samples as f64,
+                meta.footer_length
             );
         }
     }
     for level in [1, 3, 6, 9, 12] {
         let (_, meta, nanos) = write(&fleet, WriterSettings { zstd_level: level, ..settings.clone() });
-        println!("zstd {level}: {:.4} bytes/sample, write {nanos:.1} ns/sample", meta.bytes as f64 / meta.samples as f64);
+        println!(
+            "zstd {level}: {:.4} bytes/sample, write {nanos:.1} ns/sample",
+            meta.bytes as f64 / meta.samples as f64
+        );
     }
 }

@@ -1,15 +1,13 @@
 //! Writes a block: rows of (series, window) in `cmp_series` order, then time (B-2), streamed to a sink.
 //!
 //! Memory is bounded by the row group in progress, whose encoded pages wait until all columns are complete, whatever the size
-//! of the block. The writer does no I/O of its own: it fills a [`std::io::Write`], from which an asynchronous caller takes
-//! finished bytes ([`BlockWriter::drain`]); [`crate::BlockUpload`] does that for an object store.
+//! of the block. The writer does no I/O: its caller takes finished bytes as row groups end
+//! ([`BlockWriter::drain`]); [`crate::BlockUpload`] does that for an object store.
 
 mod leaf;
 mod row;
 mod settings;
 mod upload;
-
-use std::io::Write;
 
 use narthex_model::{Labels, SeriesHash, TimeRange, TimestampMs, Window, WindowLength};
 use parquet::{
@@ -44,9 +42,9 @@ struct Written {
     hashes: Option<(SeriesHash, SeriesHash)>,
 }
 
-/// Writes one block into `W`. An error other than [`BlockError::Refused`] leaves an unusable block.
-pub struct BlockWriter<W: Write + Send> {
-    file: SerializedFileWriter<W>,
+/// Writes one block. An error other than [`BlockError::Refused`] leaves an unusable block.
+pub struct BlockWriter {
+    file: SerializedFileWriter<Vec<u8>>,
     schema: BlockSchema,
     layout: Layout,
     window: WindowLength,
@@ -59,7 +57,7 @@ pub struct BlockWriter<W: Write + Send> {
     written: Written,
 }
 
-impl<W: Write + Send> std::fmt::Debug for BlockWriter<W> {
+impl std::fmt::Debug for BlockWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("BlockWriter")
             .field("schema", &self.schema)
@@ -68,10 +66,9 @@ impl<W: Write + Send> std::fmt::Debug for BlockWriter<W> {
     }
 }
 
-impl<W: Write + Send> BlockWriter<W> {
+impl BlockWriter {
     /// Starts a block whose rows are windows of this length.
     pub fn new(
-        sink: W,
         schema: BlockSchema,
         window: WindowLength,
         settings: WriterSettings,
@@ -79,7 +76,8 @@ impl<W: Write + Send> BlockWriter<W> {
         let layout = Layout::new(&schema);
         let properties = settings.properties(&schema, &layout)?;
         let message = schema.message_type().map_err(BlockError::write)?;
-        let file = SerializedFileWriter::new(sink, message, properties.clone()).map_err(BlockError::write)?;
+        let file =
+            SerializedFileWriter::new(Vec::new(), message, properties.clone()).map_err(BlockError::write)?;
         let encoder = RowEncoder::new(schema.promoted.len());
         Ok(Self {
             file,
@@ -126,10 +124,16 @@ impl<W: Write + Send> BlockWriter<W> {
         self.file.flushed_row_groups().len()
     }
 
-    /// Ends the block and returns the sink, holding all of it.
-    pub fn finish(mut self) -> Result<(W, BlockMeta), BlockError> {
+    /// Ends the block. Returns the bytes that were not drained before, which are the whole block if none were.
+    pub fn finish(mut self) -> Result<(Vec<u8>, BlockMeta), BlockError> {
         let meta = self.finish_file()?;
-        Ok((self.file.into_inner().map_err(BlockError::write)?, meta))
+        Ok((self.drain()?, meta))
+    }
+
+    /// Takes the bytes that are complete by now: those of all finished row groups that were not taken before.
+    pub fn drain(&mut self) -> Result<Vec<u8>, BlockError> {
+        self.file.flush().map_err(BlockError::write)?;
+        Ok(std::mem::take(self.file.inner_mut()))
     }
 
     fn finish_file(&mut self) -> Result<BlockMeta, BlockError> {
@@ -247,13 +251,5 @@ impl<W: Write + Send> BlockWriter<W> {
             hashes: written.hashes.unwrap_or_default(),
             labels: labels.map(|(label, bounds)| bounds.finish(&label.name, written.rows)).collect(),
         })
-    }
-}
-
-impl BlockWriter<Vec<u8>> {
-    /// Takes the bytes that are complete by now: those of all finished row groups that were not taken before.
-    pub fn drain(&mut self) -> Result<Vec<u8>, BlockError> {
-        self.file.flush().map_err(BlockError::write)?;
-        Ok(std::mem::take(self.file.inner_mut()))
     }
 }

@@ -118,7 +118,14 @@ impl Plan {
                     ("job", "node".to_owned()),
                     ("namespace", format!("team-{}", target % 7)),
                     ("pod", format!("server-{:x}-{target}", Rng::new(target as u64 + 5).next() >> 32)),
-                    ("le", if matches!(shape, Shape::Bucket) { format!("0.{:03}", metric % 8 * 25) } else { String::new() }),
+                    (
+                        "le",
+                        if matches!(shape, Shape::Bucket) {
+                            format!("0.{:03}", metric % 8 * 25)
+                        } else {
+                            String::new()
+                        },
+                    ),
                     ("device", if metric % 3 == 0 { format!("sd{}", metric % 8) } else { String::new() }),
                     ("code", format!("{}", 200 + metric % 8)),
                 ]);

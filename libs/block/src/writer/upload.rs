@@ -15,7 +15,7 @@ const ONE_PUT_BYTES: usize = 8 << 20;
 /// Writes one block as one object. Parts are sent as row groups end; the object appears with [`Self::finish`].
 #[derive(Debug)]
 pub struct BlockUpload {
-    writer: BlockWriter<Vec<u8>>,
+    writer: BlockWriter,
     sink: BufWriter,
     path: Path,
 }
@@ -29,7 +29,7 @@ impl BlockUpload {
         window: WindowLength,
         settings: WriterSettings,
     ) -> Result<Self, BlockError> {
-        let writer = BlockWriter::new(Vec::new(), schema, window, settings)?;
+        let writer = BlockWriter::new(schema, window, settings)?;
         let sink = BufWriter::with_capacity(store, path.clone(), ONE_PUT_BYTES);
         Ok(Self { writer, sink, path })
     }

@@ -1,0 +1,88 @@
+//! Numbers: integers and doubles in the encodings that blocks use, and columns with one of them per row.
+
+use parquet::basic::Type as Physical;
+
+use super::{Body, delta, encoding};
+use crate::{error::Damage, schema::Column};
+
+/// A type that list elements have here.
+pub(crate) trait Number: Copy + Default {
+    /// Decodes exactly `count` values of the column's type.
+    fn decode(body: &Body, column: Column, count: usize) -> Result<Vec<Self>, Damage>;
+}
+
+impl Number for i64 {
+    fn decode(body: &Body, column: Column, count: usize) -> Result<Vec<Self>, Damage> {
+        let data = body.values();
+        match (body.encoding, column.physical()) {
+            (encoding::DELTA_BINARY_PACKED, Physical::INT64 | Physical::INT32) => delta::decode(data, count),
+            (encoding::PLAIN, Physical::INT64) => plain(data, count, i64::from_le_bytes),
+            (encoding::PLAIN, Physical::INT32) => plain(data, count, |bytes| i64::from(i32::from_le_bytes(bytes))),
+            (encoding::BYTE_STREAM_SPLIT, Physical::INT64) => split(data, count, i64::from_le_bytes),
+            (other, _) => Err(unsupported(other)),
+        }
+    }
+}
+
+impl Number for f64 {
+    fn decode(body: &Body, column: Column, count: usize) -> Result<Vec<Self>, Damage> {
+        match (body.encoding, column.physical()) {
+            (encoding::PLAIN, Physical::DOUBLE) => plain(body.values(), count, f64::from_le_bytes),
+            (encoding::BYTE_STREAM_SPLIT, Physical::DOUBLE) => split(body.values(), count, f64::from_le_bytes),
+            (other, _) => Err(unsupported(other)),
+        }
+    }
+}
+
+pub(super) fn unsupported(encoding: i32) -> Damage {
+    Damage::new(format!("a page has encoding {encoding}, which blocks do not use there"))
+}
+
+fn plain<T, const N: usize>(data: &[u8], count: usize, read: impl Fn([u8; N]) -> T) -> Result<Vec<T>, Damage> {
+    let (chunks, rest) = data.as_chunks::<N>();
+    if chunks.len() != count || !rest.is_empty() {
+        return Err(Damage::new("a page holds another number of values than it says"));
+    }
+    Ok(chunks.iter().map(|chunk| read(*chunk)).collect())
+}
+
+/// Byte `i` of all values, then byte `i + 1` of all values.
+fn split<T>(data: &[u8], count: usize, read: impl Fn([u8; 8]) -> T) -> Result<Vec<T>, Damage> {
+    if count.checked_mul(8) != Some(data.len()) {
+        return Err(Damage::new("a page holds another number of values than it says"));
+    }
+    let mut streams = [&data[..0]; 8];
+    for (at, stream) in streams.iter_mut().enumerate() {
+        *stream = &data[at * count..][..count];
+    }
+    Ok((0..count).map(|at| read(streams.map(|stream| stream[at]))).collect())
+}
+
+/// A column with one integer per row, or none.
+pub(crate) struct FlatPage {
+    values: Vec<i64>,
+    /// Which rows have one; empty where all have.
+    present: Vec<bool>,
+}
+
+impl FlatPage {
+    pub(crate) fn decode(body: &Body, column: Column) -> Result<Self, Damage> {
+        let count = body.present(column.levels().0);
+        let dense = i64::decode(body, column, count)?;
+        if count == body.count {
+            return Ok(Self { values: dense, present: Vec::new() });
+        }
+        let present: Vec<bool> = body.def.iter().map(|def| *def > 0).collect();
+        let mut dense = dense.into_iter();
+        let values = present.iter().map(|has| if *has { dense.next().unwrap_or_default() } else { 0 }).collect();
+        Ok(Self { values, present })
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.values.len()
+    }
+
+    pub(crate) fn get(&self, row: usize) -> Option<i64> {
+        if self.present.get(row).copied().unwrap_or(true) { self.values.get(row).copied() } else { None }
+    }
+}
