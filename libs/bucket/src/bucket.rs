@@ -101,3 +101,6 @@ impl Bucket {
         verify::verify(&*self.store, &self.url, self.random.bits128()).await
     }
 }
+
+#[cfg(test)]
+mod tests;

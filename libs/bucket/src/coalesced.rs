@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result, path::Path,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
+    path::Path,
 };
 
 /// Reads of one call that are under way at once.
@@ -58,6 +59,22 @@ fn read_of(reads: &[Range<u64>], range: &Range<u64>) -> Option<usize> {
     reads.partition_point(|read| read.start <= range.start).checked_sub(1)
 }
 
+/// The bytes of `range` from the reads' parts; `None` if the object ended before.
+fn cut(reads: &[Range<u64>], parts: &[Bytes], range: &Range<u64>) -> Option<Bytes> {
+    if range.start >= range.end {
+        return Some(Bytes::new());
+    }
+    let at = read_of(reads, range)?;
+    let offset = |position: u64| usize::try_from(position - reads[at].start).ok();
+    let (start, end) = (offset(range.start)?, offset(range.end)?);
+    (end <= parts[at].len()).then(|| parts[at].slice(start..end))
+}
+
+fn short(location: &Path, range: &Range<u64>) -> Error {
+    let source = format!("{location} ends before the end of the range {range:?}").into();
+    Error::Generic { store: "Coalesced", source }
+}
+
 impl fmt::Display for Coalesced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.inner, f)
@@ -71,19 +88,7 @@ impl ObjectStore for Coalesced {
         let fetch = |read: Range<u64>| self.inner.get_range(location, read);
         let parts: Vec<Bytes> =
             futures::stream::iter(reads.iter().cloned()).map(fetch).buffered(READS).try_collect().await?;
-        let slice = |range: &Range<u64>| {
-            if range.start >= range.end {
-                return Bytes::new();
-            }
-            let Some(at) = read_of(&reads, range) else { return Bytes::new() };
-            // A read that reaches over the object's end is shorter than asked for, and so is what is cut from it.
-            let part = &parts[at];
-            let offset = |position: u64| {
-                usize::try_from(position - reads[at].start).unwrap_or(usize::MAX).min(part.len())
-            };
-            part.slice(offset(range.start)..offset(range.end))
-        };
-        Ok(ranges.iter().map(slice).collect())
+        ranges.iter().map(|range| cut(&reads, &parts, range).ok_or_else(|| short(location, range))).collect()
     }
 
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {

@@ -6,7 +6,7 @@
 use std::sync::{Arc, atomic::AtomicU64};
 
 use async_trait::async_trait;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use narthex_service::SharedRegistry;
 use object_store::{
     ClientOptions,
@@ -15,14 +15,24 @@ use object_store::{
         ReqwestConnector,
     },
 };
-use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+};
 
 use crate::budget::RetryBudget;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: &'static str,
+    status: u16,
+}
 
 /// The budget and what is counted of it. Cloning shares them.
 #[derive(Debug, Clone)]
 pub(crate) struct Retries {
     budget: Arc<RetryBudget>,
+    requests: Family<RequestLabels, Counter>,
     left: Gauge<u64, AtomicU64>,
     failures: Counter,
     refused: Counter,
@@ -32,6 +42,7 @@ impl Retries {
     pub(crate) fn new(retries: u32, registry: &SharedRegistry) -> Self {
         let this = Self {
             budget: Arc::new(RetryBudget::new(retries)),
+            requests: Family::default(),
             left: Gauge::default(),
             failures: Counter::default(),
             refused: Counter::default(),
@@ -39,6 +50,7 @@ impl Retries {
         this.left.set(this.budget.left());
         let mut registry = registry.lock();
         let registry = registry.sub_registry_with_prefix("narthex_bucket");
+        registry.register("http_requests", "Requests sent to the provider, by status", this.requests.clone());
         registry.register("retry_budget", "Retries in store", this.left.clone());
         registry.register(
             "retryable_failures",
@@ -51,6 +63,12 @@ impl Retries {
             this.refused.clone(),
         );
         this
+    }
+
+    /// Counts what was sent; status 0 stands for no answer.
+    fn sent(&self, method: &'static str, result: &Result<HttpResponse, HttpError>) {
+        let status = result.as_ref().map_or(0, |response| response.status().as_u16());
+        self.requests.get_or_create(&RequestLabels { method, status }).inc();
     }
 
     fn succeeded(&self) {
@@ -109,7 +127,10 @@ enum Refused {
 #[async_trait]
 impl HttpService for BudgetedService {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        match self.client.execute(request).await {
+        let method = method_name(request.method());
+        let result = self.client.execute(request).await;
+        self.retries.sent(method, &result);
+        match result {
             Ok(response) if !may_pass(response.status()) => {
                 self.retries.succeeded();
                 Ok(response)
@@ -121,6 +142,17 @@ impl HttpService for BudgetedService {
             Ok(response) => Err(HttpError::new(HttpErrorKind::Unknown, Refused::Status(response.status()))),
             Err(error) => Err(HttpError::new(HttpErrorKind::Unknown, Refused::Transport(error))),
         }
+    }
+}
+
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::PUT => "PUT",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        _ => "OTHER",
     }
 }
 

@@ -17,7 +17,11 @@ mod bucket;
 mod budget;
 mod cloud;
 mod coalesced;
+#[cfg(feature = "testing")]
+pub mod conformance;
 mod error;
+#[cfg(feature = "testing")]
+pub mod faulty;
 mod http_client;
 pub mod layout;
 mod metered;

@@ -6,6 +6,7 @@
 //! | `errors_total` | `operation`, `kind` | operations that failed; `cancelled`: nobody waited for the end |
 //! | `operation_seconds` | `operation` | time to the end of the body or of the list |
 //! | `bytes_total` | `operation` | bytes of objects written or read |
+//! | `http_requests_total` | `method`, `status` | requests sent to a provider, retries and pages included; 0: no answer |
 //! | `retryable_failures_total` | | requests that failed in a way that may pass; each takes a retry from the budget |
 //! | `retries_refused_total` | | failures reported at once because the budget was spent |
 //! | `retry_budget` | | retries in store |
