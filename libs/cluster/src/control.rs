@@ -16,9 +16,9 @@ use std::{
 
 use futures::Stream;
 use narthex_rpc::v1::{
-    AdminRequest, AdminResponse, CurrentRevisionRequest, CurrentRevisionResponse, HeartbeatRequest,
-    HeartbeatResponse, LeaveRequest, LeaveResponse, RegisterRequest, RegisterResponse, WatchEvent,
-    WatchRequest, control_client::ControlClient, control_server::Control,
+    AdminRequest, AdminResponse, AnnounceRequest, CurrentRevisionRequest, CurrentRevisionResponse,
+    HeartbeatRequest, HeartbeatResponse, LeaveRequest, LeaveResponse, RegisterRequest, RegisterResponse,
+    WatchEvent, WatchRequest, control_client::ControlClient, control_server::Control,
 };
 use narthex_service::{SharedClock, server::MAX_GRPC_MESSAGE_BYTES, timeout};
 use tonic::{
@@ -34,6 +34,9 @@ pub type LocalControl = Arc<dyn Control<WatchStream = WatchStream>>;
 
 /// Nodes wait up to 10 s for an election before they give up; this is a little more.
 const CALL_LIMIT: Duration = Duration::from_secs(12);
+
+/// A hint that takes longer is not worth waiting for.
+const ANNOUNCE_LIMIT: Duration = Duration::from_secs(2);
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
@@ -160,6 +163,22 @@ impl ControlPlane {
             Err(local) => self.limited(local.current_revision(Request::new(request))).await?,
         };
         Ok(answer.revision)
+    }
+
+    /// Tells the watchers of every node about newer manifests. A hint: a node that does not answer is left out.
+    pub async fn announce(&self, request: AnnounceRequest) {
+        match &*self.target {
+            Target::Local(local) => {
+                let _ = self.limited(local.announce(Request::new(request))).await;
+            }
+            Target::Remote { channels, .. } => {
+                let calls = channels.iter().map(|(_, channel)| {
+                    let (mut client, request) = (ControlClient::new(channel.clone()), request.clone());
+                    async move { timeout(&*self.clock, ANNOUNCE_LIMIT, client.announce(request)).await }
+                });
+                let _ = futures::future::join_all(calls).await;
+            }
+        }
     }
 
     /// An operator's command. Replacing a node takes as long as it takes.

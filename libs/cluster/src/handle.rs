@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::Snapshot;
+use crate::{Hints, Snapshot};
 
 /// The snapshot could not be proven current, so an unknown name may exist after all: answer 503, not 404.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,13 +28,19 @@ struct Inner {
     current: ArcSwap<Snapshot>,
     revision: watch::Sender<u64>,
     catch_up: Option<Arc<dyn CatchUp>>,
+    hints: Hints,
 }
 
 impl Cluster {
     /// Starts from a snapshot. Without `catch_up` the snapshot always counts as current, as in tests and simulations.
     pub fn new(snapshot: Snapshot, catch_up: Option<Arc<dyn CatchUp>>) -> Self {
         let (revision, _) = watch::channel(snapshot.revision);
-        Self(Arc::new(Inner { current: ArcSwap::from_pointee(snapshot), revision, catch_up }))
+        Self(Arc::new(Inner {
+            current: ArcSwap::from_pointee(snapshot),
+            revision,
+            catch_up,
+            hints: Hints::default(),
+        }))
     }
 
     /// What is known now. Cheap; one request uses one snapshot throughout.
@@ -52,6 +58,11 @@ impl Cluster {
             }
             newer
         });
+    }
+
+    /// Newest manifests that somebody told of.
+    pub fn hints(&self) -> &Hints {
+        &self.0.hints
     }
 
     /// Revisions as they are installed.

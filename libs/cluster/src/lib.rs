@@ -9,6 +9,7 @@
 mod control;
 mod event;
 mod handle;
+mod hints;
 mod member;
 mod member_metrics;
 mod snapshot;
@@ -17,5 +18,6 @@ mod watcher;
 pub use control::{AddressError, ControlPlane, LocalControl, WatchStream};
 pub use event::{EventError, apply_event};
 pub use handle::{CatchUp, Cluster, NotCurrent};
+pub use hints::Hints;
 pub use member::{Member, Registration};
 pub use snapshot::{Credential, Instance, Role, Snapshot, Workspace, WorkspaceStatus};

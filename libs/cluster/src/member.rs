@@ -9,9 +9,11 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use narthex_model::{Incarnation, InstanceId, RingRevision, Zone};
+use narthex_model::{Incarnation, InstanceId, ManifestRevision, RingRevision, WorkspaceId, Zone};
 use narthex_ring::Replication;
-use narthex_rpc::v1::{HeartbeatRequest, LeaveRequest, RegisterRequest, RegisterResponse};
+use narthex_rpc::v1::{
+    AnnounceRequest, HeartbeatRequest, LeaveRequest, ManifestHint, RegisterRequest, RegisterResponse,
+};
 use narthex_service::{Components, Condition, Random, SharedClock, timeout};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -112,6 +114,13 @@ impl Member {
     /// Another instance in this process: it registers and leaves by itself, and sees the same snapshot.
     pub fn another(&self) -> Self {
         Self { shared: self.shared.clone(), said: Arc::default() }
+    }
+
+    /// Tells everyone that a workspace has a newer manifest; itself at once.
+    pub async fn announce(&self, workspace: WorkspaceId, revision: ManifestRevision) {
+        self.shared.cluster.hints().note(workspace, revision);
+        let hint = ManifestHint { workspace: workspace.to_bytes().to_vec().into(), revision: revision.0 };
+        self.shared.control.announce(AnnounceRequest { hints: vec![hint] }).await;
     }
 
     /// The watched snapshot.

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
+use narthex_model::{ManifestRevision, WorkspaceId};
 use narthex_rpc::v1::{WatchEvent, WatchRequest};
 use narthex_service::{Random, SharedClock};
 use tokio::sync::Notify;
@@ -94,10 +95,21 @@ impl Watcher {
         }
     }
 
-    fn install(&mut self, event: WatchEvent) -> Result<(), String> {
+    fn install(&mut self, mut event: WatchEvent) -> Result<(), String> {
+        for hint in std::mem::take(&mut event.hints) {
+            let workspace = WorkspaceId::from_slice(&hint.workspace).map_err(|error| error.to_string())?;
+            if self.cluster.snapshot().workspaces.contains_key(&workspace) {
+                self.cluster.hints().note(workspace, ManifestRevision(hint.revision));
+            }
+        }
+        let removed = !event.removed_workspaces.is_empty() || event.reset;
         let snapshot = apply_event(&self.cluster.snapshot(), event).map_err(|error| error.to_string())?;
         self.metrics.installed(&snapshot);
         self.cluster.install(snapshot);
+        if removed {
+            let snapshot = self.cluster.snapshot();
+            self.cluster.hints().retain(|workspace| snapshot.workspaces.contains_key(workspace));
+        }
         self.backoff.reset();
         Ok(())
     }

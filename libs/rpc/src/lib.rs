@@ -11,7 +11,7 @@ mod peers;
 
 pub use error::RpcError;
 pub use peers::{
-    Answers, DynPush, DynSeriesSource, LocalPeer, PeerOptions, Peers, SelectStream, SeriesStream,
+    Answers, DynCuts, DynPush, DynSeriesSource, LocalPeer, PeerOptions, Peers, SelectStream, SeriesStream,
 };
 
 /// Messages, clients and server traits generated from `proto/narthex/v1`.

@@ -1,4 +1,4 @@
-//! The ways to ingesters and whatever else holds samples: one pool per process, by address.
+//! The ways to ingesters, store-gateways and whatever else holds samples: one pool per process, by address.
 //!
 //! An address is either a process of its own (one HTTP/2 connection, made at the first call and again whenever it broke) or a
 //! service in this process, registered with [`Peers::add_local`]; callers cannot tell and need not. Every call has a deadline on
@@ -20,9 +20,10 @@ use channel::Remote;
 use crate::{
     RpcError,
     v1::{
-        LabelNamesRequest, LabelValuesRequest, LabelsResponse, MetadataRequest, MetadataResponse,
-        PushRequest, PushResponse, SelectRequest, SelectResponse, SeriesRequest, SeriesResponse,
-        push_server::Push, series_source_server::SeriesSource,
+        FetchRequest, FlushRequest, FlushResponse, LabelNamesRequest, LabelValuesRequest, LabelsResponse,
+        MetadataRequest, MetadataResponse, PushRequest, PushResponse, SealRequest, SelectRequest,
+        SelectResponse, SeriesRequest, SeriesResponse, cuts_server::Cuts, push_server::Push,
+        series_source_server::SeriesSource,
     },
 };
 
@@ -34,14 +35,18 @@ pub type SeriesStream = Pin<Box<dyn Stream<Item = Result<SeriesResponse, Status>
 pub type DynPush = dyn Push;
 /// The read side of a service in this process; implement the trait with these boxed streams.
 pub type DynSeriesSource = dyn SeriesSource<SelectStream = SelectStream, SeriesStream = SeriesStream>;
+/// What owners of a partition do for each other's cuts.
+pub type DynCuts = dyn Cuts<SealStream = SelectStream, FetchStream = SelectStream>;
 
-/// A service in this process.
-#[derive(Clone)]
+/// What a peer in this process does; a call to a service that it does not have is UNIMPLEMENTED, as on a server.
+#[derive(Clone, Default)]
 pub struct LocalPeer {
     /// Its write side.
-    pub push: Arc<DynPush>,
+    pub push: Option<Arc<DynPush>>,
     /// Its read side.
-    pub source: Arc<DynSeriesSource>,
+    pub source: Option<Arc<DynSeriesSource>>,
+    /// Its part in cuts.
+    pub cuts: Option<Arc<DynCuts>>,
 }
 
 /// How connections behave.
@@ -81,13 +86,39 @@ enum Peer {
     Remote(Arc<Remote>),
 }
 
+/// The service of a local peer.
+fn has<T>(service: &Option<T>) -> Result<&T, Status> {
+    service.as_ref().ok_or_else(|| Status::unimplemented("the peer does not have this service"))
+}
+
+/// Streams the answers of `$method` of the peer at an address; the deadline covers the whole stream.
+macro_rules! stream {
+    ($self:ident, $address:ident, $deadline:ident, $side:ident.$method:ident($request:ident)) => {{
+        let began = $self.0.clock.monotonic();
+        let peer = $self.peer($address)?;
+        let call = async move {
+            match peer {
+                Peer::Local(local) => {
+                    has(&local.$side)?.$method(Request::new($request)).await.map(Response::into_inner)
+                }
+                Peer::Remote(remote) => {
+                    let answers = remote.$side.clone().$method($request).await;
+                    answers.map(|response| Box::pin(response.into_inner()) as Pin<Box<_>>)
+                }
+            }
+        };
+        let stream = $self.within($deadline, $address, call).await?;
+        Ok(Answers::new(stream, $address, &$self.0.clock, began, $deadline))
+    }};
+}
+
 /// Calls `$method` of the peer at an address, within a deadline: the generated server trait if it is local, else the client.
 macro_rules! call {
     ($self:ident, $address:ident, $deadline:ident, $side:ident.$method:ident($request:ident)) => {{
         let peer = $self.peer($address)?;
         let call = async move {
             match peer {
-                Peer::Local(local) => local.$side.$method(Request::new($request)).await,
+                Peer::Local(local) => has(&local.$side)?.$method(Request::new($request)).await,
                 Peer::Remote(remote) => remote.$side.clone().$method($request).await,
             }
         };
@@ -133,23 +164,7 @@ impl Peers {
         request: SelectRequest,
         deadline: Duration,
     ) -> Result<Answers<SelectResponse>, RpcError> {
-        let began = self.0.clock.monotonic();
-        let peer = self.peer(address)?;
-        let call = async move {
-            match peer {
-                Peer::Local(local) => {
-                    local.source.select(Request::new(request)).await.map(Response::into_inner)
-                }
-                Peer::Remote(remote) => remote
-                    .source
-                    .clone()
-                    .select(request)
-                    .await
-                    .map(|response| Box::pin(response.into_inner()) as SelectStream),
-            }
-        };
-        let stream = self.within(deadline, address, call).await?;
-        Ok(Answers::new(stream, address, &self.0.clock, began, deadline))
+        stream!(self, address, deadline, source.select(request))
     }
 
     /// Streams series without samples. The deadline covers the whole stream.
@@ -159,23 +174,37 @@ impl Peers {
         request: SeriesRequest,
         deadline: Duration,
     ) -> Result<Answers<SeriesResponse>, RpcError> {
-        let began = self.0.clock.monotonic();
-        let peer = self.peer(address)?;
-        let call = async move {
-            match peer {
-                Peer::Local(local) => {
-                    local.source.series(Request::new(request)).await.map(Response::into_inner)
-                }
-                Peer::Remote(remote) => remote
-                    .source
-                    .clone()
-                    .series(request)
-                    .await
-                    .map(|response| Box::pin(response.into_inner()) as SeriesStream),
-            }
-        };
-        let stream = self.within(deadline, address, call).await?;
-        Ok(Answers::new(stream, address, &self.0.clock, began, deadline))
+        stream!(self, address, deadline, source.series(request))
+    }
+
+    /// Seals a cut and streams its labels and digests. The deadline covers the whole stream.
+    pub async fn seal(
+        &self,
+        address: &str,
+        request: SealRequest,
+        deadline: Duration,
+    ) -> Result<Answers<SelectResponse>, RpcError> {
+        stream!(self, address, deadline, cuts.seal(request))
+    }
+
+    /// Streams chunks of a sealed cut. The deadline covers the whole stream.
+    pub async fn fetch(
+        &self,
+        address: &str,
+        request: FetchRequest,
+        deadline: Duration,
+    ) -> Result<Answers<SelectResponse>, RpcError> {
+        stream!(self, address, deadline, cuts.fetch(request))
+    }
+
+    /// Cuts everything that can be cut now.
+    pub async fn flush(
+        &self,
+        address: &str,
+        request: FlushRequest,
+        deadline: Duration,
+    ) -> Result<FlushResponse, RpcError> {
+        call!(self, address, deadline, cuts.flush(request))
     }
 
     /// Lists label names.

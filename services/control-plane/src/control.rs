@@ -5,10 +5,12 @@ use std::sync::Arc;
 use narthex_cluster::WatchStream;
 use narthex_model::{PartitionId, RingRevision};
 use narthex_rpc::v1::{
-    AdminRequest, AdminResponse, CurrentRevisionRequest, CurrentRevisionResponse, HeartbeatRequest,
-    HeartbeatResponse, LeaveRequest, LeaveResponse, RegisterRequest, RegisterResponse, ReplaceNode,
-    WatchRequest, admin_request::Command as AdminCommand, control_server::Control,
+    AdminRequest, AdminResponse, AnnounceRequest, AnnounceResponse, CurrentRevisionRequest,
+    CurrentRevisionResponse, HeartbeatRequest, HeartbeatResponse, LeaveRequest, LeaveResponse, ManifestHint,
+    RegisterRequest, RegisterResponse, ReplaceNode, WatchRequest, admin_request::Command as AdminCommand,
+    control_server::Control,
 };
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
@@ -26,12 +28,21 @@ use crate::{
 pub(crate) struct ControlService {
     desk: Arc<Desk>,
     metrics: Metrics,
+    /// To all watchers of this node.
+    hints: broadcast::Sender<Vec<ManifestHint>>,
     shutdown: CancellationToken,
 }
 
+/// Announcements that a slow watcher may be behind before it misses some.
+const HINTS: usize = 1_024;
+
+/// Most hints of one announcement.
+const HINTS_AT_ONCE: usize = 10_000;
+
 impl ControlService {
     pub(crate) fn new(desk: Arc<Desk>, metrics: Metrics, shutdown: CancellationToken) -> Self {
-        Self { desk, metrics, shutdown }
+        let (hints, _) = broadcast::channel(HINTS);
+        Self { desk, metrics, hints, shutdown }
     }
 
     async fn change(&self, command: Command) -> Result<Applied, Status> {
@@ -116,7 +127,13 @@ impl Control for ControlService {
 
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<WatchStream>, Status> {
         let machine = self.desk.machine().clone();
-        let events = watch::watch(machine, request.get_ref(), &self.metrics, self.shutdown.clone());
+        let events = watch::watch(
+            machine,
+            self.hints.subscribe(),
+            request.get_ref(),
+            &self.metrics,
+            self.shutdown.clone(),
+        );
         Ok(Response::new(events))
     }
 
@@ -128,6 +145,23 @@ impl Control for ControlService {
             Told::Revision(revision) => Ok(Response::new(CurrentRevisionResponse { revision })),
             other => Err(unexpected(&other)),
         }
+    }
+
+    async fn announce(
+        &self,
+        request: Request<AnnounceRequest>,
+    ) -> Result<Response<AnnounceResponse>, Status> {
+        let hints = request.into_inner().hints;
+        if hints.len() > HINTS_AT_ONCE {
+            return Err(Status::invalid_argument(format!("more than {HINTS_AT_ONCE} hints at once")));
+        }
+        if let Some(hint) = hints.iter().find(|hint| hint.workspace.len() != 16) {
+            let text = format!("a workspace has 16 bytes, not {}", hint.workspace.len());
+            return Err(Status::invalid_argument(text));
+        }
+        // Without a watcher there is nobody to tell.
+        let _ = self.hints.send(hints);
+        Ok(Response::new(AnnounceResponse {}))
     }
 
     async fn admin(&self, request: Request<AdminRequest>) -> Result<Response<AdminResponse>, Status> {

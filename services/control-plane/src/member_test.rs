@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use narthex_cluster::{ControlPlane, Member, NotCurrent, Registration, Role};
-use narthex_model::{Incarnation, PartitionId, WorkspaceId};
+use narthex_model::{Incarnation, ManifestRevision, PartitionId, WorkspaceId};
 use narthex_ring::PartitionState;
 use narthex_service::Components;
 
@@ -110,4 +110,32 @@ async fn a_forgotten_member_registers_again_by_itself() {
     let known = || watched.snapshot().instances.contains_key(&"Distributor-zone-c".into());
     eventually(&components, async || (!known()).then_some(())).await;
     eventually(&components, async || known().then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_manifest_is_told_to_watchers_of_every_node() {
+    let mut cluster = Cluster::start().await;
+    let components = Components::from_system(None);
+    let leader = cluster.leader().await;
+    cluster.create(leader, 7).await;
+    let (known, unknown) = (WorkspaceId::from_u128(7), WorkspaceId::from_u128(70));
+    let teller = member(&cluster, &components);
+    let addresses: Vec<_> = cluster.addresses.values().take(3).map(ToString::to_string).collect();
+    let hear = |start| {
+        let control = ControlPlane::remote(&addresses, start, components.clock.clone()).expect("addresses");
+        Member::watch(control, &components).cluster()
+    };
+    let listeners = [hear(0), hear(1), hear(2)];
+    for listener in &listeners {
+        eventually(&components, async || listener.snapshot().workspaces.contains_key(&known).then_some(()))
+            .await;
+    }
+    teller.announce(unknown, ManifestRevision(1)).await;
+    teller.announce(known, ManifestRevision(5)).await;
+    for listener in &listeners {
+        let heard = || listener.hints().newest(known) == ManifestRevision(5);
+        eventually(&components, async || heard().then_some(())).await;
+        assert_eq!(listener.hints().newest(unknown), ManifestRevision(0), "of no workspace that exists");
+        assert_eq!(listener.snapshot().revision, listeners[0].snapshot().revision);
+    }
 }

@@ -2,13 +2,15 @@
 //!
 //! A watcher that knows a revision which the node still has the changes after gets just those, merged; any other gets
 //! everything (reset). A node that is behind the watcher stays silent until it has caught up, so that nobody goes back.
+//! Hints of newer manifests pass by the state: whoever watches at the moment hears them, and nothing keeps them.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use narthex_cluster::WatchStream;
-use narthex_rpc::v1::{Topic, WatchEvent, WatchRequest};
+use narthex_rpc::v1::{ManifestHint, Topic, WatchEvent, WatchRequest};
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -41,6 +43,7 @@ impl Topics {
 
 struct Watcher {
     machine: Machine,
+    hints: broadcast::Receiver<Vec<ManifestHint>>,
     revisions: tokio::sync::watch::Receiver<u64>,
     topics: Topics,
     sent: u64,
@@ -51,6 +54,7 @@ struct Watcher {
 /// Events from now on, until `shutdown`.
 pub(crate) fn watch(
     machine: Machine,
+    hints: broadcast::Receiver<Vec<ManifestHint>>,
     request: &WatchRequest,
     metrics: &Metrics,
     shutdown: CancellationToken,
@@ -58,6 +62,7 @@ pub(crate) fn watch(
     let watcher = Watcher {
         revisions: machine.revisions(),
         machine,
+        hints,
         topics: Topics::of(request),
         sent: request.from_revision,
         first: true,
@@ -82,7 +87,15 @@ impl Watcher {
                 self.first = false;
                 return Some(event);
             }
-            self.revisions.changed().await.ok()?;
+            tokio::select! {
+                changed = self.revisions.changed() => changed.ok()?,
+                hints = self.hints.recv(), if !self.first => match hints {
+                    Ok(hints) => return Some(WatchEvent { revision: self.sent, hints, ..WatchEvent::default() }),
+                    // Who was too slow for some hints does without them.
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return None,
+                },
+            }
         }
     }
 }

@@ -142,7 +142,7 @@ impl World {
                 });
                 peers.add_local(
                     address(zone, ordinal),
-                    LocalPeer { push: owner.clone(), source: Arc::new(NoSource) },
+                    LocalPeer { push: Some(owner.clone()), ..LocalPeer::default() },
                 );
                 owners.push(owner);
             }
@@ -191,10 +191,7 @@ impl World {
 }
 
 /// The read side, which writes never touch.
-struct NoSource;
 
-#[path = "no_source_test.rs"]
-mod no_source;
 
 fn samples(timestamps: &[i64]) -> Vec<u8> {
     let mut encoder = Encoder::new();
@@ -265,7 +262,7 @@ async fn a_slow_third_zone_gets_the_write_after_the_reply() {
                 let (zone, ordinal) = (ZONES[at / 3], at as u32 % 3);
                 peers.add_local(
                     address(zone, ordinal),
-                    LocalPeer { push: owner.clone(), source: Arc::new(NoSource) },
+                    LocalPeer { push: Some(owner.clone()), ..LocalPeer::default() },
                 );
             }
             Writer::new(options, Cluster::new(snapshot(1, 2, 1), None), peers, &Components::from_system(None))
@@ -312,6 +309,23 @@ async fn a_sample_that_one_owner_refuses_waits_for_the_third() {
     assert_eq!(world.post(samples(&[1])).await.0, 200);
     let world = World::new([refuses, Mode::Stores, Mode::Down]);
     assert_eq!(world.post(samples(&[1])).await.0, 503, "neither stored nor refused by two");
+}
+
+#[tokio::test]
+async fn an_owner_that_sealed_the_window_counts_as_missing_for_the_sample() {
+    let sealed = Mode::Refuses(1, Reason::Sealed);
+    let world = World::new([sealed, Mode::Stores, Mode::Stores]);
+    assert_eq!(world.post(samples(&[1, 2])).await.0, 200, "two others stored it");
+    let world = World::new([sealed, sealed, Mode::Stores]);
+    let (status, text) = world.post(samples(&[1, 2])).await;
+    assert_eq!(status, 503, "never 400: {text}");
+    assert!(text.contains("sealed"), "{text}");
+    world.wait_for_copies(UP, 2, 3).await;
+    let world = World::new([sealed, sealed, sealed]);
+    assert_eq!(world.post(samples(&[1])).await.0, 503);
+    let too_old = Mode::Refuses(1, Reason::TooOld);
+    let world = World::new([sealed, too_old, too_old]);
+    assert_eq!(world.post(samples(&[1])).await.0, 400, "two refuse it for good");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A connection to another process, with one client for each side of an ingester.
+//! A connection to another process, with one client for each service that a peer can have.
 
 use narthex_service::server::MAX_GRPC_MESSAGE_BYTES;
 use narthex_telemetry::InjectTrace;
@@ -7,7 +7,7 @@ use tonic::transport::{Channel, Endpoint};
 use super::PeerOptions;
 use crate::{
     RpcError,
-    v1::{push_client::PushClient, series_source_client::SeriesSourceClient},
+    v1::{cuts_client::CutsClient, push_client::PushClient, series_source_client::SeriesSourceClient},
 };
 
 /// Bytes in flight of one stream and of all: a frame fits, so that a push is not held up by round trips.
@@ -19,6 +19,7 @@ const CONNECTION_WINDOW: u32 = 32 << 20;
 pub(super) struct Remote {
     pub(super) push: PushClient<InjectTrace<Channel>>,
     pub(super) source: SeriesSourceClient<InjectTrace<Channel>>,
+    pub(super) cuts: CutsClient<InjectTrace<Channel>>,
 }
 
 impl Remote {
@@ -39,7 +40,10 @@ impl Remote {
             push: PushClient::new(traced.clone())
                 .max_decoding_message_size(MAX_GRPC_MESSAGE_BYTES)
                 .max_encoding_message_size(MAX_GRPC_MESSAGE_BYTES),
-            source: SeriesSourceClient::new(traced)
+            source: SeriesSourceClient::new(traced.clone())
+                .max_decoding_message_size(MAX_GRPC_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_GRPC_MESSAGE_BYTES),
+            cuts: CutsClient::new(traced)
                 .max_decoding_message_size(MAX_GRPC_MESSAGE_BYTES)
                 .max_encoding_message_size(MAX_GRPC_MESSAGE_BYTES),
         })

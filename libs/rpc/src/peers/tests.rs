@@ -100,7 +100,7 @@ async fn behaves(peers: &Peers, address: &str) {
 #[tokio::test]
 async fn a_local_peer_behaves() {
     let (peers, fake) = (pool(), Arc::new(Fake::default()));
-    peers.add_local("local", LocalPeer { push: fake.clone(), source: fake.clone() });
+    peers.add_local("local", LocalPeer { push: Some(fake.clone()), source: Some(fake.clone()), cuts: None });
     behaves(&peers, "local").await;
     peers.retain(|_| false);
     behaves(&peers, "local").await;

@@ -174,6 +174,7 @@ pub(crate) fn read_context(ring: u64) -> ReadContext {
         ring_revision: ring,
         min_ms: i64::MIN,
         max_ms: i64::MAX,
+        blocks: Vec::new(),
     }
 }
 

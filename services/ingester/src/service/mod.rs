@@ -92,7 +92,7 @@ impl IngesterService {
 
     /// The service as callers in this process use it.
     pub fn local_peer(&self) -> LocalPeer {
-        LocalPeer { push: Arc::new(self.clone()), source: Arc::new(self.clone()) }
+        LocalPeer { push: Some(Arc::new(self.clone())), source: Some(Arc::new(self.clone())), cuts: None }
     }
 
     /// Messages of a selection without the checks of a call from outside: how a recovering owner reads itself.

@@ -31,6 +31,7 @@ impl Context {
             ring_revision: ring.0,
             min_ms: self.range.min.0,
             max_ms: self.range.max.0,
+            blocks: Vec::new(),
         })
     }
 
