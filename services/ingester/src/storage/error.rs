@@ -42,7 +42,7 @@ pub enum StorageError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file system failed.
-    #[error("{action} {path}: {source}")]
+    #[error("{action} {path}: {source}{}", advice(source))]
     Io {
         /// What was tried.
         action: &'static str,
@@ -56,8 +56,8 @@ pub enum OpenError {
     Locked(PathBuf),
     /// Data that had been synced cannot be read.
     #[error(
-        "{path} is damaged ({what}): samples that were acknowledged are lost; restore the file, or start with the option that \
-         accepts the loss"
+        "{path} is damaged ({what}): samples that were acknowledged are lost; restore the file, or start once with \
+         --recovery.accept-loss to set it aside and go on without them"
     )]
     Damaged {
         /// Which file.
@@ -73,6 +73,14 @@ pub enum OpenError {
         /// What is not understood.
         what: String,
     },
+}
+
+/// What helps against an error of the file system, where that is known.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free space under the data directory",
+        _ => "",
+    }
 }
 
 impl OpenError {
