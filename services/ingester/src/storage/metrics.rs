@@ -40,9 +40,14 @@ pub(super) struct StorageMetrics {
 }
 
 impl StorageMetrics {
-    pub(super) fn register(registry: &mut Registry) -> Self {
-        let sync_seconds = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
-        let metrics = Self { sync_seconds: Some(sync_seconds.clone()), ..Self::default() };
+    pub(super) fn new() -> Self {
+        Self { sync_seconds: Some(Histogram::new(exponential_buckets(0.000_1, 2.0, 16))), ..Self::default() }
+    }
+
+    /// Makes the metrics visible. Once, by the storage that was opened: an attempt that was refused must not leave a second set
+    /// under the same names.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        let metrics = self;
         let registry = registry.sub_registry_with_prefix("narthex_ingester");
         let mut counter =
             |name: &str, help: &str, counter: &Counter| registry.register(name, help, counter.clone());
@@ -98,8 +103,9 @@ impl StorageMetrics {
             "1 after a failed write or sync: nothing is acknowledged until a restart",
             metrics.failed.clone(),
         );
-        registry.register("wal_sync_seconds", "Time of one sync of the write-ahead log", sync_seconds);
-        metrics
+        if let Some(seconds) = &metrics.sync_seconds {
+            registry.register("wal_sync_seconds", "Time of one sync of the write-ahead log", seconds.clone());
+        }
     }
 
     pub(super) fn refuse_push(&self, reason: &'static str) {

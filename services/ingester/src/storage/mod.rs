@@ -90,8 +90,10 @@ impl Storage {
         registry: &SharedRegistry,
         progress: impl FnMut(&str),
     ) -> Result<(Self, ReplayReport), OpenError> {
-        let metrics = metrics::StorageMetrics::register(&mut registry.lock());
-        let (shared, lock, report, next_segment) = replay::open(config, disk, clock, metrics, progress)?;
+        let metrics = metrics::StorageMetrics::new();
+        let (shared, lock, report, next_segment) =
+            replay::open(config, disk, clock, metrics.clone(), progress)?;
+        metrics.register(&mut registry.lock());
         let path = shared.segment_path(next_segment);
         let writer = Writer::start(shared.clone(), next_segment).map_err(OpenError::io("creating", path))?;
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
