@@ -60,6 +60,8 @@ pub(super) struct Writer {
     batch: Vec<u8>,
     replies: Vec<Reply>,
     record: RecordBuilder,
+    /// The last attempt to reserve space found none; said once, not with every push.
+    full: bool,
 }
 
 impl Writer {
@@ -77,6 +79,7 @@ impl Writer {
             batch: Vec::new(),
             replies: Vec::new(),
             record: RecordBuilder::default(),
+            full: false,
         })
     }
 
@@ -188,17 +191,28 @@ impl Writer {
             let target = end.div_ceil(step) * step;
             self.file.allocate(self.allocated, target).map_err(|error| self.out_of_space(&error))?;
             self.allocated = target;
+            self.has_space();
         }
         Ok(())
     }
 
     /// A refusal for want of space; any other error of reserving stops storage.
-    fn out_of_space(&self, error: &io::Error) -> StorageError {
+    fn out_of_space(&mut self, error: &io::Error) -> StorageError {
         if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-            tracing::warn!(%error, directory = %self.shared.config.directory.display(), "no space for the write-ahead log; free space, pushes are refused until then");
+            if !std::mem::replace(&mut self.full, true) {
+                let directory = self.shared.config.directory.display();
+                tracing::warn!(%error, %directory, "no space for the write-ahead log; free space, pushes are refused until then");
+            }
             StorageError::Full(error.to_string())
         } else {
             StorageError::Failed(self.shared.fail("reserving space for the write-ahead log", error))
+        }
+    }
+
+    /// Space was reserved.
+    fn has_space(&mut self) {
+        if std::mem::take(&mut self.full) {
+            tracing::info!("there is space for the write-ahead log again; pushes are accepted");
         }
     }
 
@@ -280,6 +294,7 @@ impl Writer {
         self.offset = HEADER as u64;
         self.allocated = allocated;
         self.shared.set_synced(self.position());
+        self.has_space();
         Ok(())
     }
 }
