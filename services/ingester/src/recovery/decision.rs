@@ -22,7 +22,7 @@ pub enum Doubt {
     LostFiles,
     /// Part of the WAL did not pass its checks and was set aside.
     Quarantined,
-    /// The machine restarted while writes were not synced before their acknowledgement.
+    /// The machine restarted, or a sync failed, while writes were not synced before their acknowledgement.
     UnsyncedWrites,
     /// Another disk took this owner's place meanwhile and may have acknowledged what this one never saw.
     Superseded,
@@ -35,7 +35,7 @@ impl Doubt {
             Self::NewDisk => "new disk",
             Self::LostFiles => "lost files",
             Self::Quarantined => "quarantined wal",
-            Self::UnsyncedWrites => "restart with unsynced writes",
+            Self::UnsyncedWrites => "writes that were not synced",
             Self::Superseded => "another disk was in its place",
         }
     }

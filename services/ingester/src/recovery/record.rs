@@ -33,7 +33,7 @@ pub struct Record {
     pub incarnation: Incarnation,
     /// Complete or not.
     pub standing: RecordStanding,
-    /// Kernel under which the last run wrote.
+    /// Kernel under which the last run wrote; 0, which is never trusted, once a sync of it failed.
     pub boot: BootId,
     /// The last run acknowledged before it synced.
     pub unsynced: bool,

@@ -257,6 +257,7 @@ impl Ingester {
                 self.service.phase().set(Phase::Broken(reason.clone()));
                 self.storage_condition.not_ready(reason.clone());
                 self.components.health.dead(reason.clone());
+                self.service.distrust_unsynced().await;
                 return IngesterError::Storage(reason);
             }
             self.components.clock.sleep(WATCH).await;
@@ -298,6 +299,24 @@ impl IngesterService {
             Err(error) => {
                 tracing::error!(%error, "closing the data directory failed; the next start judges it")
             }
+        }
+    }
+
+    /// Notes that the disk may lack samples that this run acknowledged before it synced them. After a failed sync the kernel takes
+    /// the pages for written: they read back only while it keeps them in memory, so the next start is to judge them as after a
+    /// power cut, whichever kernel runs then. Where every reply waited for its sync nothing acknowledged is in doubt.
+    async fn distrust_unsynced(&self) {
+        let Ok(record) = self.record().cloned() else { return };
+        if !record.get().unsynced {
+            return;
+        }
+        let note = move || record.update(|record| record.boot = BootId(0));
+        let noted = tokio::task::spawn_blocking(note).await.map_err(|error| error.to_string());
+        if let Err(reason) = noted.and_then(|noted| noted.map_err(|error| error.to_string())) {
+            tracing::error!(
+                reason,
+                "cannot note that samples may be missing here; empty the data directory before this ingester starts again"
+            );
         }
     }
 
