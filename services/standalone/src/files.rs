@@ -1,12 +1,13 @@
 //! The files that let clients connect: `client.env`, `prometheus.yml` and `grafana.yaml` in the data directory.
 //!
 //! All three hold the secret key, so they are written with mode 0600, and by rename, so that a reader never sees half a
-//! file. They are rewritten at every start, because the address may have changed.
+//! file. They are looked at at every start, because the address may have changed, and rewritten where it has: a start on a full disk
+//! needs no space for them.
 
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -47,7 +48,9 @@ impl Connection {
         let mut paths = Vec::with_capacity(files.len());
         for (name, text) in files {
             let path = directory.join(name);
-            write_private(&path, &text)?;
+            if !holds(&path, &text) {
+                write_private(&path, &text)?;
+            }
             paths.push(path);
         }
         Ok(paths.try_into().expect("one path for each of the three files"))
@@ -119,6 +122,12 @@ datasources:
 "
         )
     }
+}
+
+/// Whether a file has this text and is its owner's alone.
+fn holds(path: &Path, text: &str) -> bool {
+    let private = fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o777 == 0o600);
+    private && fs::read(path).is_ok_and(|bytes| bytes == text.as_bytes())
 }
 
 /// Writes a file that only its owner may read, replacing an older one in one step.
