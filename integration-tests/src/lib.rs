@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod aws;
+pub mod faults;
 pub mod http;
 pub mod metrics;
 pub mod recorder;

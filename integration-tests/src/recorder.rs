@@ -158,21 +158,42 @@ impl Recorder {
     /// Asks `querier` (a base URL) for everything and compares: every sample acknowledged by now is there once, with
     /// its bits. 503 is waited out for at most `patience`; a wrong answer is final at once.
     pub async fn verify(&self, querier: &str, patience: Duration) -> Result<usize> {
+        let (count, missing) = self.compare(querier, patience).await?;
+        ensure!(missing == 0, "{missing} of {count} acknowledged samples are missing");
+        Ok(count)
+    }
+
+    /// As [`Self::verify`] where the operator gave up what is lost: returns how many samples are there and how many are not;
+    /// those that are there have their bits.
+    pub async fn verify_rest(&self, querier: &str, patience: Duration) -> Result<(usize, usize)> {
+        let (count, missing) = self.compare(querier, patience).await?;
+        Ok((count - missing, missing))
+    }
+
+    /// How many samples were acknowledged, and how many of them are missing. Another value than was written is an error.
+    async fn compare(&self, querier: &str, patience: Duration) -> Result<(usize, usize)> {
         // What is acknowledged after the query began is not its business.
         let acknowledged = self.state().acknowledged.clone();
         let found =
             self.read(querier, patience).await.context("the recorder cannot read its samples back")?;
         let mut wrong = Vec::new();
+        let mut missing = 0;
         for (&(series, at), &bits) in &acknowledged {
             match found.get(&self.key(series)).and_then(|points| points.get(&at)) {
                 Some(&Point::Float(there)) if there == bits => {}
-                other => {
-                    wrong.push(format!("series {series} at {at}: wrote {bits:#x}, {querier} has {other:x?}"))
+                Some(other) => {
+                    wrong.push(format!("series {series} at {at}: wrote {bits:#x}, {querier} has {other:x?}"));
+                }
+                None => {
+                    if missing < 10 {
+                        eprintln!("{querier} lacks series {series} at {at}");
+                    }
+                    missing += 1;
                 }
             }
         }
         if wrong.is_empty() {
-            return Ok(acknowledged.len());
+            return Ok((acknowledged.len(), missing));
         }
         let count = wrong.len();
         wrong.truncate(10);

@@ -31,7 +31,7 @@ pub use self::{
     env_file::ClientEnv,
     peers::{Peer, PrometheusOptions},
     ports::Ports,
-    process::{Command, Process},
+    process::{Command, Process, ended},
     standalone::Standalone,
     wait::{DEADLINE, until},
 };

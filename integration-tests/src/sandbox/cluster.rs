@@ -133,8 +133,20 @@ impl Cluster {
 
     /// Starts instances without waiting.
     pub fn launch(&mut self, sandbox: &Sandbox, names: &[String]) -> Result<()> {
+        self.launch_with(sandbox, names, &[])
+    }
+
+    /// As [`Self::launch`], with further environment for these.
+    pub fn launch_with(
+        &mut self,
+        sandbox: &Sandbox,
+        names: &[String],
+        environment: &[(&str, String)],
+    ) -> Result<()> {
+        let further = environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let environment: Vec<_> = self.environment.iter().cloned().chain(further).collect();
         for name in names {
-            let environment = self.environment.clone();
+            let environment = environment.clone();
             let instance = self.instances.get_mut(name).with_context(|| format!("no instance {name}"))?;
             let program = binary(&format!("narthex-{}", instance.service))?;
             let mut command = Command::new(program).arg("--config").arg(&instance.config);

@@ -10,6 +10,8 @@ use std::{
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::{DEADLINE, Sandbox, until};
+
 /// What to run.
 #[derive(Debug, Clone)]
 pub struct Command {
@@ -108,6 +110,14 @@ impl Process {
         let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("a process id")?;
         kill_process_group(group, signal).with_context(|| format!("{} cannot be sent {signal:?}", self.name))
     }
+}
+
+/// Waits until a process has ended by itself.
+pub async fn ended(sandbox: &Sandbox, process: &mut Process) -> Result<ExitStatus> {
+    until(&sandbox.clock, &format!("the end of {}", process.name), DEADLINE, async || {
+        Ok(process.ended()?.ok_or_else(|| "still running".to_owned()))
+    })
+    .await
 }
 
 impl Drop for Process {

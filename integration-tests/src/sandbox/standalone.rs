@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
-use super::{ClientEnv, Process, Sandbox, binary, process::Command};
+use super::{
+    ClientEnv, Process, Sandbox, binary,
+    process::{Command, ended},
+};
 use crate::aws::Api;
 
 /// A running `narthex` with its data directory.
@@ -32,7 +35,16 @@ impl Standalone {
 
     /// As [`Self::start`], with further arguments and environment.
     pub async fn start_with(sandbox: &Sandbox, extra: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
-        let data_dir = sandbox.path().join("data");
+        Self::start_in(sandbox, sandbox.path().join("data"), extra, environment).await
+    }
+
+    /// As [`Self::start_with`], on a data directory of the caller's choice.
+    pub async fn start_in(
+        sandbox: &Sandbox,
+        data_dir: PathBuf,
+        extra: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         let address = format!("127.0.0.1:{}", sandbox.ports.one()?);
         let mut arguments =
             vec!["--data-dir".to_owned(), data_dir.display().to_string(), "--listen".to_owned()];
@@ -48,10 +60,28 @@ impl Standalone {
 
     /// Starts again on the same directory and port after the process was killed or has ended.
     pub async fn restart(&mut self, sandbox: &Sandbox) -> Result<()> {
+        self.restart_with(sandbox, &[]).await
+    }
+
+    /// As [`Self::restart`], with further arguments for this once.
+    pub async fn restart_with(&mut self, sandbox: &Sandbox, extra: &[&str]) -> Result<()> {
         self.process.kill()?;
         let address = self.base.trim_start_matches("http://").to_owned();
-        self.process = launch(sandbox, &self.arguments, &self.environment, &address).await?;
+        let arguments = self.arguments.iter().cloned().chain(extra.iter().map(|&extra| extra.to_owned()));
+        self.process = launch(sandbox, &arguments.collect::<Vec<_>>(), &self.environment, &address).await?;
         Ok(())
+    }
+
+    /// Starts again where that is to fail: waits for the end, which must be a failure, and returns what was said.
+    pub async fn refuses_to_start(&mut self, sandbox: &Sandbox) -> Result<String> {
+        self.process.kill()?;
+        let before = self.process.log().len();
+        self.process = sandbox.start("narthex", command(&self.arguments, &self.environment)?)?;
+        let status = ended(sandbox, &mut self.process).await?;
+        let said = self.process.log().split_off(before);
+        // By itself, and not by a signal.
+        ensure!(status.code().is_some_and(|code| code != 0), "it ended with {status} and said {said}");
+        Ok(said)
     }
 }
 
@@ -61,11 +91,12 @@ async fn launch(
     environment: &[(String, String)],
     address: &str,
 ) -> Result<Process> {
-    let mut command = Command::new(binary("narthex")?).args(arguments);
-    for (name, value) in environment {
-        command = command.env(name, value);
-    }
-    let mut process = sandbox.start("narthex", command)?;
+    let mut process = sandbox.start("narthex", command(arguments, environment)?)?;
     sandbox.ready(&mut process, &format!("http://{address}/ready")).await?;
     Ok(process)
+}
+
+fn command(arguments: &[String], environment: &[(String, String)]) -> Result<Command> {
+    let command = Command::new(binary("narthex")?).args(arguments);
+    Ok(environment.iter().fold(command, |command, (name, value)| command.env(name, value)))
 }

@@ -1,0 +1,11 @@
+//! Disks that are full, that fail, and that changed behind a stopped process.
+
+mod fsync;
+mod small_disk;
+mod wal;
+
+pub use self::{
+    fsync::FsyncFault,
+    small_disk::SmallDisk,
+    wal::{Damaged, damage_in_the_middle, tear_the_end},
+};
