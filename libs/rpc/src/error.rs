@@ -19,6 +19,12 @@ pub enum RpcError {
     /// The request itself is at fault; final.
     #[error("bad request: {0}")]
     BadRequest(String),
+    /// What was named is not there: a block that a newer manifest no longer names (rule 6). Catch up and plan again.
+    #[error("not found: {0}")]
+    NotFound(String),
+    /// What was named is there and damaged; nobody but an operator can help.
+    #[error("data loss: {0}")]
+    DataLoss(String),
     /// A defect, here or there.
     #[error("internal error: {0}")]
     Internal(String),
@@ -43,6 +49,8 @@ impl RpcError {
             Self::StaleRing(_) => "stale_ring",
             Self::OverBudget(_) => "over_budget",
             Self::BadRequest(_) => "bad_request",
+            Self::NotFound(_) => "not_found",
+            Self::DataLoss(_) => "data_loss",
             Self::Internal(_) => "internal",
             Self::DeadlineExceeded(_) => "deadline_exceeded",
             Self::Cancelled(_) => "cancelled",
@@ -58,7 +66,9 @@ impl From<Status> for RpcError {
             Code::Unavailable | Code::Unknown => Self::Unavailable(text),
             Code::FailedPrecondition => Self::StaleRing(text),
             Code::ResourceExhausted => Self::OverBudget(text),
-            Code::InvalidArgument | Code::NotFound => Self::BadRequest(text),
+            Code::InvalidArgument => Self::BadRequest(text),
+            Code::NotFound => Self::NotFound(text),
+            Code::DataLoss => Self::DataLoss(text),
             Code::DeadlineExceeded => Self::DeadlineExceeded(text),
             Code::Cancelled => Self::Cancelled(text),
             code => Self::Internal(format!("{code:?}: {text}")),
@@ -73,6 +83,8 @@ impl From<RpcError> for Status {
             RpcError::StaleRing(text) => Self::failed_precondition(text),
             RpcError::OverBudget(text) => Self::resource_exhausted(text),
             RpcError::BadRequest(text) => Self::invalid_argument(text),
+            RpcError::NotFound(text) => Self::not_found(text),
+            RpcError::DataLoss(text) => Self::data_loss(text),
             RpcError::Internal(text) => Self::internal(text),
             RpcError::DeadlineExceeded(text) => Self::deadline_exceeded(text),
             RpcError::Cancelled(text) => Self::cancelled(text),
@@ -86,7 +98,9 @@ mod tests {
 
     #[test]
     fn errors_survive_the_way_through_a_status() {
-        let errors: [fn(String) -> RpcError; 6] = [
+        let errors: [fn(String) -> RpcError; 8] = [
+            RpcError::NotFound,
+            RpcError::DataLoss,
             RpcError::Unavailable,
             RpcError::StaleRing,
             RpcError::OverBudget,
