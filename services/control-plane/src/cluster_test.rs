@@ -246,6 +246,74 @@ async fn a_dead_node_is_replaced_while_writes_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mistaken_replacement_costs_no_node() {
+    let mut cluster = Cluster::start().await;
+    let leader = cluster.leader().await;
+    let follower = cluster.follower().await;
+    let replace = async |cluster: &Cluster, dead: NodeId, replacement: NodeId, address: String| {
+        let command =
+            AdminCommand::ReplaceNode(ReplaceNode { dead, replacement, replacement_address: address });
+        let request = Request::new(AdminRequest { command: Some(command) });
+        let answer = cluster.running[&leader].plane.control().admin(request).await;
+        answer.expect_err("refused").message().to_owned()
+    };
+    let members = |cluster: &Cluster| {
+        let metrics = cluster.running[&leader].plane.members();
+        metrics.into_iter().collect::<Vec<_>>()
+    };
+    let before = members(&cluster);
+    assert_eq!(before, [1, 2, 3]);
+
+    // The number of a node that works.
+    cluster.start_node(4).await;
+    let said = replace(&cluster, follower, 4, cluster.addresses[&4].to_string()).await;
+    assert!(said.contains("is not dead"), "{said}");
+    let said = replace(&cluster, leader, 4, cluster.addresses[&4].to_string()).await;
+    assert!(said.contains("is the leader"), "{said}");
+
+    // An address where nobody is, and one where another node is.
+    let dead = follower;
+    cluster.stop_node(dead).await;
+    let nowhere = cluster.addresses[&dead].to_string();
+    let said = replace(&cluster, dead, 4, nowhere).await;
+    assert!(said.contains("no node 4 answers"), "{said}");
+    let said = replace(&cluster, dead, 5, cluster.addresses[&4].to_string()).await;
+    assert!(said.contains("this is node 4, not 5"), "{said}");
+    assert_eq!(members(&cluster), before, "nothing was changed");
+    cluster.create(leader, 1).await;
+}
+
+#[tokio::test]
+async fn a_node_with_other_zones_than_were_decided_ends() {
+    let folder = TempDir::new().expect("a folder");
+    let components = Components::from_system(None);
+    let mut config = Config::embedded(folder.path().to_owned());
+    let plane = ControlPlane::start(&config, &components).await.expect("starts");
+    eventually(&components, async || plane.not_ready().is_none().then_some(())).await;
+    plane.stop().await;
+    drop(plane);
+    components.shutdown.cancel();
+
+    config.zones = ["zone-a", "zone-b", "zone-c"].map(str::to_owned).to_vec();
+    let again = Components::from_system(None);
+    let plane = eventually(&again, async || ControlPlane::start(&config, &again).await.ok()).await;
+    let failed = narthex_service::timeout(&*again.clock, PATIENCE, plane.failed()).await.expect("it ends");
+    let crate::Error::Mismatch(refused) = failed else { panic!("{failed}") };
+    assert!(refused.contains("factor 1 in zones zone-a,") && refused.contains("zone-c"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_folder_has_one_node() {
+    let folder = TempDir::new().expect("a folder");
+    let components = Components::from_system(None);
+    let config = Config::embedded(folder.path().to_owned());
+    let plane = ControlPlane::start(&config, &components).await.expect("starts");
+    let second = ControlPlane::start(&config, &components).await.expect_err("in use");
+    assert!(second.to_string().ends_with("raft.redb is in use by another process"), "{second}");
+    plane.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn watchers_resume_at_any_node_and_partitions_wait_for_readers() {
     let cluster = Cluster::start().await;
     let leader = cluster.leader().await;

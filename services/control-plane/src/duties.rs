@@ -62,28 +62,33 @@ impl FirstStart {
         let same = setup.replication == self.replication && setup.zones == self.zones;
         (!same).then(|| {
             format!(
-                "this deployment was set up with replication factor {} in zones {:?}, which never changes in place; \
-                 the configuration says {} in {:?}",
-                setup.replication, setup.zones, self.replication, self.zones
+                "this deployment was set up with replication factor {} in zones {}, which never changes in place; \
+                 --zones says replication factor {} in zones {}",
+                setup.replication.copies(),
+                names(&setup.zones),
+                self.replication.copies(),
+                names(&self.zones)
             )
         })
     }
 }
 
+fn names(zones: &BTreeSet<Zone>) -> String {
+    zones.iter().map(Zone::as_str).collect::<Vec<_>>().join(", ")
+}
+
 /// The loop.
 pub(crate) struct Duties {
     node: Node,
-    first_start: FirstStart,
-    mismatch_told: bool,
 }
 
 impl Duties {
-    pub(crate) fn new(node: Node, first_start: FirstStart) -> Self {
-        Self { node, first_start, mismatch_told: false }
+    pub(crate) fn new(node: Node) -> Self {
+        Self { node }
     }
 
     /// Runs until shutdown.
-    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
         let desk = self.node.desk.clone();
         let heard = desk.heard();
         let mut revisions = desk.machine().revisions();
@@ -100,22 +105,15 @@ impl Duties {
         }
     }
 
-    async fn round(&mut self) {
+    async fn round(&self) {
         self.update_gauges();
         let Some(term) = self.node.desk.leading() else { return };
         let heartbeats = self.node.desk.heartbeats(term);
         let commands = {
             let view = self.node.desk.machine().view();
             match &view.state.setup {
-                None => vec![self.first_start.command(self.node.desk.clock().now())],
-                Some(setup) => {
-                    if let Some(mismatch) = self.first_start.mismatch(setup)
-                        && !std::mem::replace(&mut self.mismatch_told, true)
-                    {
-                        tracing::error!("{mismatch}");
-                    }
-                    reconcile(&view.state, &heartbeats, self.node.desk.clock().now())
-                }
+                None => vec![self.node.first_start.command(self.node.desk.clock().now())],
+                Some(_) => reconcile(&view.state, &heartbeats, self.node.desk.clock().now()),
             }
         };
         for command in commands {

@@ -97,6 +97,14 @@ impl ControlPlane {
         look(&self.node.desk.machine().view().state)
     }
 
+    /// Numbers of all members, learners included.
+    #[cfg(test)]
+    pub(crate) fn members(&self) -> std::collections::BTreeSet<crate::NodeId> {
+        let metrics = self.node.raft.metrics();
+        let metrics = metrics.borrow();
+        metrics.membership_config.membership().nodes().map(|(id, _)| *id).collect()
+    }
+
     /// Whether this node is the leader.
     pub fn leads(&self) -> bool {
         self.node.desk.leading().is_some()

@@ -61,6 +61,7 @@ pub(crate) struct Node {
     pub(crate) raft: Raft,
     pub(crate) desk: Arc<Desk>,
     pub(crate) metrics: Metrics,
+    pub(crate) first_start: Arc<FirstStart>,
 }
 
 impl Node {
@@ -79,6 +80,7 @@ impl Node {
         let metrics = Metrics::new(&components.registry);
         let machine_store = MachineStore::open(store.clone(), metrics.clone())?;
         let machine = machine_store.machine();
+        let first_start = Arc::new(FirstStart::new(config, bootstrap, &components.random));
         let channels = Channels::default();
         let id = config.node_id;
         let network = Network::new(channels.clone());
@@ -92,9 +94,8 @@ impl Node {
         let clock = components.clock.clone();
         let parts = DeskParts { id, raft: raft.clone(), machine, channels, clock, metrics: metrics.clone() };
         let desk = Arc::new(Desk::new(parts));
-        let node = Self { id, raft, desk, metrics };
-        let first_start = FirstStart::new(config, bootstrap, &components.random);
-        let duties = Duties::new(node.clone(), first_start);
+        let node = Self { id, raft, desk, metrics, first_start };
+        let duties = Duties::new(node.clone());
         tokio::spawn(duties.run(components.shutdown.clone()));
         Ok(node)
     }
@@ -120,17 +121,32 @@ impl Node {
         None
     }
 
-    /// Completes when consensus has failed; a restart is then all that helps.
+    /// Completes when consensus has failed, where a restart is all that helps, or when the configuration contradicts what was
+    /// decided at the first start.
     pub(crate) async fn failed(&self) -> Error {
         let mut metrics = self.raft.metrics();
+        let mut revisions = self.desk.machine().revisions();
         loop {
             if let Err(error) = &metrics.borrow_and_update().running_state {
                 return stopped(error.clone());
             }
-            if metrics.changed().await.is_err() {
+            // Known when the log is read, and to a new node when it has copied it.
+            if let Some(mismatch) = self.mismatch() {
+                return Error::Mismatch(mismatch);
+            }
+            let running = tokio::select! {
+                changed = metrics.changed() => changed.is_ok(),
+                changed = revisions.changed() => changed.is_ok(),
+            };
+            if !running {
                 return Error::Stopped("its task ended".to_owned());
             }
         }
+    }
+
+    fn mismatch(&self) -> Option<String> {
+        let view = self.desk.machine().view();
+        view.state.setup.as_ref().and_then(|setup| self.first_start.mismatch(setup))
     }
 }
 
@@ -142,6 +158,9 @@ fn stopped(error: Fatal<NodeId>) -> Error {
 async fn initialize(raft: &Raft, members: &BTreeMap<NodeId, String>) -> Result<(), Error> {
     let members: BTreeMap<_, _> =
         members.iter().map(|(id, address)| (*id, BasicNode::new(address))).collect();
+    if raft.is_initialized().await.map_err(stopped)? {
+        return Ok(());
+    }
     match raft.initialize(members).await {
         Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
         Err(error) => Err(Error::Stopped(error.to_string())),

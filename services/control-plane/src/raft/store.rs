@@ -3,7 +3,11 @@
 //! Every change is one transaction that is synced before the call returns, but for the committed index, which is only a
 //! hint that saves time at start. Values are JSON, the snapshot's data raw.
 
-use std::{ops::RangeBounds, path::Path, sync::Arc};
+use std::{
+    ops::RangeBounds,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Serialize, de::DeserializeOwned};
@@ -17,6 +21,9 @@ pub enum StoreError {
     /// The database says so.
     #[error("raft store: {0}")]
     Database(#[from] Box<redb::Error>),
+    /// Two processes on one folder.
+    #[error("{0} is in use by another process")]
+    InUse(PathBuf),
     /// A value in it is not ours.
     #[error("raft store holds a damaged value: {0}")]
     Malformed(#[from] serde_json::Error),
@@ -36,7 +43,10 @@ pub(crate) struct Store(Arc<Database>);
 impl Store {
     /// Opens or creates the file.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        let database = Database::create(path).map_err(db)?;
+        let database = Database::create(path).map_err(|error| match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(path.to_owned()),
+            other => db(other),
+        })?;
         let transaction = database.begin_write().map_err(db)?;
         transaction.open_table(LOG).map_err(db)?;
         transaction.open_table(META).map_err(db)?;
