@@ -19,11 +19,12 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, filter::ParseError, fmt, la
 
 use crate::{LogFormat, TelemetrySettings};
 
-/// A plain level is that of our own crates; libraries then log warnings only. Directives, such as `info,openraft=debug`, are taken
-/// as they are. (A target in a directive is a prefix, so `narthex` covers every crate of ours.)
+/// A plain level is that of our own crates; libraries then log warnings only, and openraft nothing: it calls every try to reach a
+/// node that is down an error, many times a second, and the control plane says the same once. Directives, such as
+/// `info,openraft=debug`, are taken as they are. (A target in a directive is a prefix, so `narthex` covers every crate of ours.)
 fn directives(setting: &str) -> String {
     match setting.parse::<LevelFilter>() {
-        Ok(level) => format!("{},narthex={level}", level.min(LevelFilter::WARN)),
+        Ok(level) => format!("{},narthex={level},openraft=off", level.min(LevelFilter::WARN)),
         Err(_) => setting.to_owned(),
     }
 }
@@ -107,4 +108,17 @@ fn exporter(
     let resource = Resource::builder().with_service_name(service.to_owned()).build();
     let provider = SdkTracerProvider::builder();
     Ok(provider.with_batch_exporter(exporter).with_sampler(sampler).with_resource(resource).build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_for_our_crates_and_directives_are_taken_as_they_are() {
+        assert_eq!(directives("info"), "warn,narthex=info,openraft=off");
+        assert_eq!(directives("error"), "error,narthex=error,openraft=off");
+        assert_eq!(directives("info,openraft=debug"), "info,openraft=debug");
+        assert!(EnvFilter::try_new(directives("trace")).is_ok());
+    }
 }

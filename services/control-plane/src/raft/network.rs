@@ -62,6 +62,7 @@ impl Peer {
         &self,
         answer: Result<Response<RaftMessage>, Status>,
     ) -> Result<T, Failure<E>> {
+        self.channels.note(&self.address, answer.as_ref().err());
         let message = answer.map_err(unreachable_peer)?.into_inner();
         let result: Result<T, RaftError<NodeId, E>> =
             from_payload(&message).map_err(|status| RPCError::Network(NetworkError::new(&status)))?;
