@@ -145,3 +145,50 @@ fn help_tells_every_key_with_its_default() {
         Ok(())
     });
 }
+
+/// Runs `narthex` where it cannot start; what it says.
+fn refused(arguments: &[&str]) -> anyhow::Result<String> {
+    let output = Command::new(binary("narthex")?).args(arguments).output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(!output.status.success(), "it started with {arguments:?}: {said}");
+    Ok(said)
+}
+
+#[test]
+fn a_start_that_cannot_be_says_why_and_leaves_nothing() {
+    scenario(async |sandbox| {
+        let narthex = Standalone::start(sandbox).await?;
+        let (taken, free) =
+            (narthex.base.trim_start_matches("http://"), format!("127.0.0.1:{}", sandbox.ports.one()?));
+        let data_dir = narthex.data_dir.display().to_string();
+        let said = refused(&["--data-dir", &data_dir, "--listen", &free])?;
+        ensure!(said.contains(&data_dir) && said.contains("in use by another process"), "{said}");
+
+        let other = sandbox.path().join("other");
+        let said = refused(&["--data-dir", &other.display().to_string(), "--listen", taken])?;
+        ensure!(said.contains(&format!("cannot listen on {taken}")), "{said}");
+        ensure!(!other.exists(), "a start without a port made {}", other.display());
+
+        let file = sandbox.path().join("file");
+        fs::write(&file, "")?;
+        let said = refused(&["--data-dir", &file.join("data").display().to_string(), "--listen", &free])?;
+        ensure!(said.contains("cannot create the data directory"), "{said}");
+
+        let config = sandbox.path().join("config.yaml");
+        for (text, needle) in [
+            ("listen: 127.0.0.1:1\nnonsense: 1\n", "unknown key \"nonsense\""),
+            ("listen: [1,\n", "line 1"),
+            ("wal:\n  sync: sometimes\n", "invalid value 'sometimes' for '--wal.sync"),
+        ] {
+            fs::write(&config, text)?;
+            let path = config.display().to_string();
+            let said = refused(&["--config", &path])?;
+            ensure!(said.contains(&path) && said.contains(needle), "expected {needle:?}: {said}");
+        }
+        let said =
+            refused(&["cluster", "start", "--dir", &sandbox.path().join("none").display().to_string()])?;
+        ensure!(said.contains("narthex cluster init"), "{said}");
+        ensure!(refused(&["--nope"])?.contains("--nope"));
+        Ok(())
+    });
+}

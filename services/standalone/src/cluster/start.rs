@@ -120,7 +120,10 @@ fn programs_folder() -> anyhow::Result<PathBuf> {
 /// Reads which processes there are from the files in the folder, in the order in which they are started.
 fn processes(directory: &Path) -> anyhow::Result<Vec<Process>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))? {
+    let none = || {
+        format!("cannot read {0}; write a cluster with `narthex cluster init --dir {0}`", directory.display())
+    };
+    for entry in fs::read_dir(directory).with_context(none)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         let Some(instance) = name.strip_suffix(".yaml") else { continue };
         let service =

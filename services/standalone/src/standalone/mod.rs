@@ -41,8 +41,9 @@ const INGESTER_ADDRESS: &str = "in-process:0";
 /// Runs everything until the shutdown token is cancelled and all has drained.
 pub(crate) async fn run(config: Config, components: Components) -> anyhow::Result<()> {
     config.public.check_listen(config.listen)?;
-    let (bootstrap, first_start) = identity(&config.data.data_dir, &components)?;
+    // Before anything is written: a start that fails for its address leaves no half-made folder.
     let listener = server::bind(config.listen).await?;
+    let (bootstrap, first_start) = identity(&config.data.data_dir, &components)?;
     let address = listener.local_addr()?;
 
     let settings = control_plane_settings(&config, bootstrap.clone(), address);
@@ -170,7 +171,9 @@ fn connection(config: &Config, bootstrap: &Bootstrap, address: SocketAddr) -> an
         workspace: workspace.id.to_string(),
         extra: Vec::new(),
     };
-    connection.write_files(&config.data.data_dir).context("cannot write the files for clients")?;
+    connection.write_files(&config.data.data_dir).with_context(|| {
+        format!("cannot write the files for clients in {}", config.data.data_dir.display())
+    })?;
     Ok(connection)
 }
 
