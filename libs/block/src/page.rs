@@ -16,7 +16,7 @@ use bytes::Bytes;
 use self::header::{Header, PageKind};
 pub(crate) use self::{
     lists::{ListPage, NestedPage},
-    scalars::FlatPage,
+    scalars::{FlatPage, Number},
     text::{TextListPage, TextPage, TextTable, decode_dictionary},
 };
 use crate::{error::Damage, schema::Column};
@@ -73,7 +73,8 @@ impl Body {
             PageKind::DataV2 { values, encoding, rep_bytes, def_bytes, compressed } => {
                 let count = checked_count(values)?;
                 let levels_end = rep_bytes.checked_add(def_bytes).filter(|end| *end <= body.len());
-                let levels_end = levels_end.ok_or_else(|| Damage::new("levels are longer than their page"))?;
+                let levels_end =
+                    levels_end.ok_or_else(|| Damage::new("levels are longer than their page"))?;
                 let rep = levels_of(&body[..rep_bytes], levels.1, count)?;
                 let def = levels_of(&body[rep_bytes..levels_end], levels.0, count)?;
                 let size = header.uncompressed.checked_sub(levels_end);
@@ -152,6 +153,3 @@ fn levels_of(data: &[u8], max: u8, count: usize) -> Result<Vec<u8>, Damage> {
     }
     Ok(levels)
 }
-
-#[cfg(test)]
-mod tests;

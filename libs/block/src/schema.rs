@@ -7,7 +7,7 @@
 mod columns;
 mod promote;
 
-pub(crate) use columns::{Column, ColumnKind, Layout};
+pub(crate) use columns::{Column, ColumnKind, HISTOGRAM_COLUMNS, Layout};
 pub use promote::{LabelCount, SchemaSettings};
 
 use narthex_model::METRIC_NAME;

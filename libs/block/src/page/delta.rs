@@ -70,7 +70,14 @@ fn read(data: &[u8], count: usize) -> Option<Vec<i64>> {
 
 /// Appends `wanted` values, each the one before plus `least` plus a packed number of `width` bits; returns the last.
 #[inline]
-fn unpack(packed: &[u8], width: u8, least: i64, mut value: i64, wanted: usize, out: &mut Vec<i64>) -> Option<i64> {
+fn unpack(
+    packed: &[u8],
+    width: u8,
+    least: i64,
+    mut value: i64,
+    wanted: usize,
+    out: &mut Vec<i64>,
+) -> Option<i64> {
     let width = usize::from(width);
     if width == 0 {
         out.extend((0..wanted).map(|_| {

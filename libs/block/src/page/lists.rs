@@ -64,11 +64,14 @@ impl<'a, T: Copy> Elements<'a, T> {
 
     /// The elements in order, null as `None`.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Option<T>> + use<'a, T> {
-        let mut nulls = self.nulls.iter().map(|null| *null as usize - self.start).peekable();
+        let start = self.start;
+        let mut nulls = self.nulls.iter().map(move |null| *null as usize - start).peekable();
         let mut values = self.values.iter();
-        (0..self.len()).map(move |at| {
-            if nulls.next_if_eq(&at).is_some() { None } else { values.next().copied() }
-        })
+        (0..self.len()).map(
+            move |at| {
+                if nulls.next_if_eq(&at).is_some() { None } else { values.next().copied() }
+            },
+        )
     }
 }
 

@@ -15,9 +15,17 @@ impl Number for i64 {
     fn decode(body: &Body, column: Column, count: usize) -> Result<Vec<Self>, Damage> {
         let data = body.values();
         match (body.encoding, column.physical()) {
-            (encoding::DELTA_BINARY_PACKED, Physical::INT64 | Physical::INT32) => delta::decode(data, count),
+            (encoding::DELTA_BINARY_PACKED, Physical::INT64) => delta::decode(data, count),
+            (encoding::DELTA_BINARY_PACKED, Physical::INT32) => {
+                let mut values = delta::decode(data, count)?;
+                // Deltas of narrow integers may wrap around.
+                values.iter_mut().for_each(|value| *value = i64::from(*value as i32));
+                Ok(values)
+            }
             (encoding::PLAIN, Physical::INT64) => plain(data, count, i64::from_le_bytes),
-            (encoding::PLAIN, Physical::INT32) => plain(data, count, |bytes| i64::from(i32::from_le_bytes(bytes))),
+            (encoding::PLAIN, Physical::INT32) => {
+                plain(data, count, |bytes| i64::from(i32::from_le_bytes(bytes)))
+            }
             (encoding::BYTE_STREAM_SPLIT, Physical::INT64) => split(data, count, i64::from_le_bytes),
             (other, _) => Err(unsupported(other)),
         }
@@ -28,7 +36,9 @@ impl Number for f64 {
     fn decode(body: &Body, column: Column, count: usize) -> Result<Vec<Self>, Damage> {
         match (body.encoding, column.physical()) {
             (encoding::PLAIN, Physical::DOUBLE) => plain(body.values(), count, f64::from_le_bytes),
-            (encoding::BYTE_STREAM_SPLIT, Physical::DOUBLE) => split(body.values(), count, f64::from_le_bytes),
+            (encoding::BYTE_STREAM_SPLIT, Physical::DOUBLE) => {
+                split(body.values(), count, f64::from_le_bytes)
+            }
             (other, _) => Err(unsupported(other)),
         }
     }
@@ -38,7 +48,11 @@ pub(super) fn unsupported(encoding: i32) -> Damage {
     Damage::new(format!("a page has encoding {encoding}, which blocks do not use there"))
 }
 
-fn plain<T, const N: usize>(data: &[u8], count: usize, read: impl Fn([u8; N]) -> T) -> Result<Vec<T>, Damage> {
+fn plain<T, const N: usize>(
+    data: &[u8],
+    count: usize,
+    read: impl Fn([u8; N]) -> T,
+) -> Result<Vec<T>, Damage> {
     let (chunks, rest) = data.as_chunks::<N>();
     if chunks.len() != count || !rest.is_empty() {
         return Err(Damage::new("a page holds another number of values than it says"));
@@ -74,7 +88,8 @@ impl FlatPage {
         }
         let present: Vec<bool> = body.def.iter().map(|def| *def > 0).collect();
         let mut dense = dense.into_iter();
-        let values = present.iter().map(|has| if *has { dense.next().unwrap_or_default() } else { 0 }).collect();
+        let values =
+            present.iter().map(|has| if *has { dense.next().unwrap_or_default() } else { 0 }).collect();
         Ok(Self { values, present })
     }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Body, Codec, PageKind, checked_count, decompress, encoding, hybrid, scalars::unsupported, split};
+use super::{
+    Body, Codec, PageKind, checked_count, decompress, encoding, hybrid, scalars::unsupported, split,
+};
 use crate::{error::Damage, schema::Column};
 
 /// Distinct or consecutive texts, each valid UTF-8 and not empty.
@@ -64,7 +66,11 @@ pub(crate) fn decode_dictionary(page: &Bytes, codec: Codec) -> Result<Arc<TextTa
 }
 
 /// The texts that are present in a page, as places in a table.
-fn ids(body: &Body, column: Column, dictionary: Option<&Arc<TextTable>>) -> Result<(Arc<TextTable>, Vec<u32>), Damage> {
+fn ids(
+    body: &Body,
+    column: Column,
+    dictionary: Option<&Arc<TextTable>>,
+) -> Result<(Arc<TextTable>, Vec<u32>), Damage> {
     let count = body.present(column.levels().0);
     match (body.encoding, dictionary) {
         (encoding::PLAIN, _) => {
@@ -91,7 +97,11 @@ pub(crate) struct TextPage {
 const ABSENT: u32 = u32::MAX;
 
 impl TextPage {
-    pub(crate) fn decode(body: &Body, column: Column, dictionary: Option<&Arc<TextTable>>) -> Result<Self, Damage> {
+    pub(crate) fn decode(
+        body: &Body,
+        column: Column,
+        dictionary: Option<&Arc<TextTable>>,
+    ) -> Result<Self, Damage> {
         let (table, dense) = ids(body, column, dictionary)?;
         if dense.len() == body.count {
             return Ok(Self { table, ids: dense });
@@ -123,7 +133,11 @@ pub(crate) struct TextListPage {
 }
 
 impl TextListPage {
-    pub(crate) fn decode(body: &Body, column: Column, dictionary: Option<&Arc<TextTable>>) -> Result<Self, Damage> {
+    pub(crate) fn decode(
+        body: &Body,
+        column: Column,
+        dictionary: Option<&Arc<TextTable>>,
+    ) -> Result<Self, Damage> {
         let (table, ids) = ids(body, column, dictionary)?;
         if body.rep.first().is_some_and(|rep| *rep != 0) {
             return Err(Damage::new("a list page does not begin with a row"));

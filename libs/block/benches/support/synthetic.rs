@@ -1,8 +1,6 @@
 //! Series that look like what exporters give: constants, counters of many speeds, gauges, decimals, classic histograms' buckets,
 //! full-mantissa sums and summaries that are NaN. Everything comes from a seed.
 
-#![allow(dead_code, reason = "each user takes a part")]
-
 use narthex_model::{Labels, METRIC_NAME};
 
 /// A small generator of the xorshift family, so that figures repeat.
@@ -79,7 +77,7 @@ impl Default for Plan {
             samples: 480,
             jitter_ms: 0,
             ending: 0,
-            start_ms: 1_800_000_000_000 - 1_800_000_000_000 % 7_200_000,
+            start_ms: 1_800_000_000_000,
         }
     }
 }
@@ -89,6 +87,13 @@ pub struct Series {
     shape: Shape,
     target: usize,
     seed: u64,
+}
+
+impl Series {
+    /// A series whose samples come from elsewhere.
+    pub fn with_labels(labels: Labels) -> Self {
+        Self { labels, shape: Shape::Constant, target: 0, seed: 0 }
+    }
 }
 
 impl Plan {
@@ -215,7 +220,9 @@ impl Value {
                 self.level
             }
             Shape::SecondsSum => {
-                self.level += self.speed * rng.unit() / 1_000.0;
+                if rng.below(3) == 0 {
+                    self.level += self.speed * rng.unit() / 1_000.0;
+                }
                 self.level
             }
             Shape::NanQuantile => f64::from_bits(0x7ff8_0000_0000_0001),

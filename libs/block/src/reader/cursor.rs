@@ -1,0 +1,102 @@
+//! Walks a column of a row group row by row, forwards, and decodes a page when its first wanted row is reached.
+
+use std::{ops::Range, sync::Arc};
+
+use super::{
+    fetch::Fetched,
+    footer::{Footer, PageRef},
+};
+use crate::{
+    error::Damage,
+    page::{
+        Body, Codec, FlatPage, ListPage, NestedPage, TextListPage, TextPage, TextTable, decode_dictionary,
+    },
+    schema::Column,
+};
+
+/// A decoded page.
+pub(super) trait Page: Sized {
+    fn decode(body: &Body, column: Column, dictionary: Option<&Arc<TextTable>>) -> Result<Self, Damage>;
+    fn rows(&self) -> usize;
+}
+
+macro_rules! page {
+    ($type:ty, $body:ident, $column:ident, $dictionary:ident => $decode:expr) => {
+        impl Page for $type {
+            fn decode(
+                $body: &Body,
+                $column: Column,
+                $dictionary: Option<&Arc<TextTable>>,
+            ) -> Result<Self, Damage> {
+                $decode
+            }
+
+            fn rows(&self) -> usize {
+                self.rows()
+            }
+        }
+    };
+}
+
+page!(FlatPage, body, column, _dictionary => Self::decode(body, column));
+page!(ListPage<i64>, body, column, _dictionary => Self::decode(body, column));
+page!(ListPage<f64>, body, column, _dictionary => Self::decode(body, column));
+page!(NestedPage<i64>, body, column, _dictionary => Self::decode(body, column));
+page!(NestedPage<f64>, body, column, _dictionary => Self::decode(body, column));
+page!(TextPage, body, column, dictionary => Self::decode(body, column, dictionary));
+page!(TextListPage, body, column, dictionary => Self::decode(body, column, dictionary));
+
+pub(super) struct Cursor<P> {
+    column: Column,
+    codec: Codec,
+    dictionary_at: Option<Range<u64>>,
+    dictionary: Option<Arc<TextTable>>,
+    pages: Vec<PageRef>,
+    current: Option<(Range<u64>, P)>,
+}
+
+impl<P: Page> Cursor<P> {
+    pub(super) fn new(footer: &Footer, group: usize, column: Column) -> Self {
+        Self {
+            column,
+            codec: footer.codec(group, column),
+            dictionary_at: footer.dictionary(group, column),
+            dictionary: None,
+            pages: footer.pages(group, column).collect(),
+            current: None,
+        }
+    }
+
+    /// The page that holds a row.
+    pub(super) fn page_of(&self, row: u64) -> Option<&PageRef> {
+        let at = self.pages.partition_point(|page| page.rows.end <= row);
+        self.pages.get(at)
+    }
+
+    /// Whether the row can be read without its bytes, because its page is decoded.
+    pub(super) fn is_decoded(&self, row: u64) -> bool {
+        self.current.as_ref().is_some_and(|(rows, _)| rows.contains(&row))
+    }
+
+    /// The decoded page that holds a row, and the row's place in it.
+    pub(super) fn at(&mut self, row: u64, fetched: &Fetched) -> Result<(&P, usize), Damage> {
+        if !self.is_decoded(row) {
+            // The old page goes first: two large ones need not be in memory.
+            self.current = None;
+            let page = self.page_of(row).ok_or_else(|| Damage::new("a row lies in no page"))?.clone();
+            if let (None, Some(range)) = (&self.dictionary, &self.dictionary_at) {
+                self.dictionary = Some(decode_dictionary(&fetched.get(range)?, self.codec)?);
+            }
+            let body = Body::open(&fetched.get(&page.bytes)?, self.codec, self.column)?;
+            let decoded = P::decode(&body, self.column, self.dictionary.as_ref())?;
+            if decoded.rows() as u64 != page.rows.end - page.rows.start {
+                return Err(Damage::new("a page holds another number of rows than the page index says"));
+            }
+            self.current = Some((page.rows, decoded));
+        }
+        match &self.current {
+            Some((rows, page)) => Ok((page, (row - rows.start) as usize)),
+            None => Err(Damage::new("a row lies in no page")),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Matchers, time ranges, label interfaces and budgets, against the plainest implementation.
+
+use std::collections::BTreeSet;
+
+use narthex_block::{BlockError, Budget};
+use narthex_model::{MatchOp, Matcher, TimeRange};
+use proptest::{collection::vec, prelude::*};
+
+use crate::{naive, support::*};
+
+fn matcher() -> impl Strategy<Value = Matcher> {
+    let name = prop_oneof![
+        Just("__name__"),
+        Just("A"),
+        Just("ab"),
+        Just("b"),
+        Just("job"),
+        Just("z z"),
+        Just("never")
+    ];
+    let op = prop_oneof![
+        3 => Just(MatchOp::Equal), 1 => Just(MatchOp::NotEqual), 1 => Just(MatchOp::Regex), 1 => Just(MatchOp::NotRegex)
+    ];
+    let value = prop_oneof![
+        Just(""),
+        Just("a"),
+        Just("m"),
+        Just("n"),
+        Just("ab"),
+        Just("a|m|n"),
+        Just(".+"),
+        Just(".*"),
+        Just("x+a"),
+        Just("ä\u{1F600}")
+    ];
+    (name, op, value).prop_map(|(name, op, value)| Matcher::new(name, op, value).expect("compiles"))
+}
+
+fn range() -> impl Strategy<Value = TimeRange> {
+    prop_oneof![
+        1 => Just(TimeRange::ALL),
+        3 => (-26_000i64..26_000, 0i64..30_000).prop_map(|(start, length)| (start..=start + length).into()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_selection_is_the_naive_filter(
+        content in content(0..16),
+        schema in schema(),
+        matchers in vec(matcher(), 0..4),
+        range in range(),
+        small: bool,
+    ) {
+        let settings = if small { small_pages() } else { Default::default() };
+        let (bytes, meta) = write(&content, schema, settings);
+        let expected = naive::select(&content, &matchers, range);
+        prop_assert!(expected.is_empty() || meta.may_match(&matchers, range), "never planned away");
+        let touching = naive::touching(&content, &matchers, range);
+        let (found, names, values, series) = block_on(async {
+            let reader = open(bytes, meta.footer_length).await.expect("opens");
+            let budget = Budget::default();
+            (
+                select(&reader, &matchers, range).await.expect("selected"),
+                reader.label_names(&matchers, range, budget).await.expect("names"),
+                [
+                    reader.label_values("ab", &matchers, range, budget).await.expect("values"),
+                    reader.label_values("z z", &matchers, range, budget).await.expect("values"),
+                ],
+                reader.series(&matchers, range, budget).await.expect("series"),
+            )
+        });
+        prop_assert_eq!(found, expected);
+        prop_assert_eq!(series.iter().collect::<Vec<_>>(), touching.clone());
+        let all = touching.iter().flat_map(|labels| labels.iter());
+        prop_assert_eq!(names, all.clone().map(|(name, _)| name.to_owned()).collect::<BTreeSet<_>>());
+        for (name, values) in ["ab", "z z"].into_iter().zip(values) {
+            let expected = all.clone().filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
+            prop_assert_eq!(values, expected.collect::<BTreeSet<_>>());
+        }
+    }
+
+    #[test]
+    fn a_budget_is_exact(content in content(2..10)) {
+        let schema = narthex_block::BlockSchema::with_labels(["ab"], |_| false, true);
+        let (bytes, meta) = write(&content, schema, small_pages());
+        let try_with = |budget: Budget| block_on(async {
+            let reader = open(bytes.clone(), meta.footer_length).await.expect("opens");
+            reader.select(&[], TimeRange::ALL, budget).await
+        });
+        let exact = Budget { series: meta.series, samples: meta.samples, ..Budget::default() };
+        let selection = try_with(exact).expect("fits");
+        prop_assert_eq!((selection.samples(), selection.series().len() as u64), (meta.samples, meta.series));
+        if meta.samples > 0 {
+            for (budget, what) in [
+                (Budget { series: meta.series - 1, ..exact }, "series"),
+                (Budget { samples: meta.samples - 1, ..exact }, "samples"),
+                (Budget { bytes: 1, ..exact }, "bytes"),
+            ] {
+                match try_with(budget) {
+                    Err(BlockError::Budget { what: found, .. }) => prop_assert_eq!(found, what),
+                    other => prop_assert!(false, "{:?} for {}", other.map(|_| ()), what),
+                }
+            }
+        }
+    }
+}
