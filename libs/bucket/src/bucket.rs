@@ -1,15 +1,11 @@
 //! A bucket as the services see it: opened from settings, checked at start-up, and otherwise an [`ObjectStore`].
 
-use std::{fs, io, path::Path as FilePath, sync::Arc};
+use std::sync::Arc;
 
 use narthex_service::{Components, Random};
-use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
+use object_store::{ObjectStore, memory::InMemory};
 
-use crate::{
-    BucketArgs, BucketError, BucketUrl, Coalesced, Metered, VerifyError, cloud,
-    uniform::{Deletes, Lists, Uniform},
-    verify,
-};
+use crate::{BucketArgs, BucketError, BucketUrl, Coalesced, Metered, VerifyError, cloud, directory, verify};
 
 /// An open bucket. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -28,16 +24,19 @@ pub fn open(args: &BucketArgs, components: &Components) -> Result<Bucket, Bucket
     let metered = |store: Arc<dyn ObjectStore>| -> Arc<dyn ObjectStore> {
         Arc::new(Metered::new(store, components.clock.clone(), &components.registry))
     };
-    let remote = |store| -> Arc<dyn ObjectStore> {
+    // Memory too: then a test over it reads ranges as a service over a provider does.
+    let coalesced = |store| -> Arc<dyn ObjectStore> {
         Arc::new(Coalesced::new(metered(store), args.read_gap.bytes(), args.read_size.bytes()))
     };
     let registry = &components.registry;
     let store = match &url {
-        BucketUrl::Memory => metered(Arc::new(InMemory::new())),
-        BucketUrl::Directory(directory) => metered(Arc::new(open_directory(directory)?)),
-        BucketUrl::S3(place) => remote(cloud::open_s3(place, args, registry)?),
-        BucketUrl::Gcs(place) => remote(cloud::open_gcs(place, args, registry)?),
-        BucketUrl::Azure(place) => remote(cloud::open_azure(place, args, registry)?),
+        BucketUrl::Memory => coalesced(Arc::new(InMemory::new())),
+        BucketUrl::Directory(directory) => {
+            metered(Arc::new(directory::open(directory, components.clock.now())?))
+        }
+        BucketUrl::S3(place) => coalesced(cloud::open_s3(place, args, registry)?),
+        BucketUrl::Gcs(place) => coalesced(cloud::open_gcs(place, args, registry)?),
+        BucketUrl::Azure(place) => coalesced(cloud::open_azure(place, args, registry)?),
     };
     Ok(Bucket { url, store, random: components.random.clone() })
 }
@@ -60,23 +59,6 @@ fn refuse_unused(url: &BucketUrl, args: &BucketArgs) -> Result<(), BucketError> 
         Some((setting, ..)) => Err(BucketError::Unused { setting, url: url.to_string() }),
         None => Ok(()),
     }
-}
-
-/// A directory, made if it is missing. Every file and every directory entry is synced before a write succeeds (rule 12).
-fn open_directory(directory: &FilePath) -> Result<Uniform, BucketError> {
-    let wrong = |source| BucketError::Directory { directory: directory.to_owned(), source };
-    let missing = directory.ancestors().take_while(|ancestor| !ancestor.exists()).count();
-    fs::create_dir_all(directory).map_err(wrong)?;
-    let directory = directory.canonicalize().map_err(wrong)?;
-    // The name of a new directory is on the disk once its parent is synced.
-    for parent in directory.ancestors().skip(1).take(missing) {
-        fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(wrong)?;
-    }
-    let store = LocalFileSystem::new_with_prefix(&directory)
-        .map_err(|error| wrong(io::Error::other(error)))?
-        .with_fsync(true)
-        .with_automatic_cleanup(true);
-    Ok(Uniform::new(Arc::new(store), Lists::Sorted, Deletes::Strict))
 }
 
 impl Bucket {

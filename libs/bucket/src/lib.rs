@@ -19,6 +19,7 @@ mod cloud;
 mod coalesced;
 #[cfg(feature = "testing")]
 pub mod conformance;
+mod directory;
 mod error;
 #[cfg(feature = "testing")]
 pub mod faulty;

@@ -157,6 +157,8 @@ fn metered_body(
         }
         chunk.map(|chunk| (chunk, (body, missing, running)))
     })
+    // Some callers ask once more after the end.
+    .fuse()
     .boxed()
 }
 
@@ -173,6 +175,8 @@ fn metered_items<T: Send + 'static>(
         }
         item.map(|item| (item, (items, running)))
     })
+    // Some callers ask once more after the end.
+    .fuse()
     .boxed()
 }
 

@@ -94,7 +94,7 @@ fn remote(scheme: &'static str, rest: &str) -> Result<Remote, BucketUrlError> {
     let wrong = || BucketUrlError::Prefix(prefix.chars().take(200).collect());
     // The store's own check knows encodings; what it would have to encode is refused, so that keys look as they are typed.
     let parsed = Path::parse(trimmed).map_err(|_| wrong())?;
-    if parsed.as_ref() == trimmed {
+    if parsed.as_ref() == trimmed && (prefix.is_empty() || !trimmed.is_empty()) {
         Ok(Remote { name: name.to_owned(), prefix: parsed })
     } else {
         Err(wrong())

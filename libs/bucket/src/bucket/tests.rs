@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, fs};
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};

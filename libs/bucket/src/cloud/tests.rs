@@ -42,7 +42,8 @@ fn args(url: &str) -> BucketArgs {
 
 fn with_keys(mut args: BucketArgs) -> BucketArgs {
     args.access_key_id = Some("AKIASTATIC".into());
-    args.secret_access_key = Some("static-secret".into());
+    // Azure wants base64.
+    args.secret_access_key = Some("c3RhdGljLXNlY3JldA==".into());
     args
 }
 
@@ -54,8 +55,7 @@ async fn put(args: &BucketArgs, environment: &[(&str, &str)]) -> Vec<http::reque
     let store = s3(place, args, provider.clone(), environment).expect("opens");
     let store = uniform(store, place, Deletes::Lenient);
     store.put(&Path::from("key"), "x".into()).await.expect("written");
-    let requests = provider.0.lock().drain(..).collect();
-    requests
+    provider.0.lock().drain(..).collect()
 }
 
 fn header<'a>(request: &'a http::request::Parts, name: &str) -> &'a str {

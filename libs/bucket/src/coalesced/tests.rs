@@ -1,3 +1,5 @@
+#![allow(clippy::single_range_in_vec_init, reason = "lists of ranges are what this module is about")]
+
 use object_store::memory::InMemory;
 use proptest::prelude::*;
 

@@ -20,16 +20,11 @@ impl Suite {
             ensure!(result.meta.size == LENGTH, "a range tells the size {}", result.meta.size);
             ensure!(result.bytes().await? == cut(&range), "the range {range:?} is wrong");
         }
-        for (range, expected) in [
-            (GetRange::Suffix(10), LENGTH - 10..LENGTH),
-            (GetRange::Offset(LENGTH - 7), LENGTH - 7..LENGTH),
-            (GetRange::Suffix(2 * LENGTH), 0..LENGTH),
-        ] {
-            let shown = format!("{range:?}");
-            let result = self.store.get_opts(&key, GetOptions::new().with_range(Some(range))).await?;
-            ensure!(result.range == expected, "{shown} tells the range {:?}", result.range);
-            ensure!(result.bytes().await? == cut(&expected), "{shown} is wrong");
-        }
+        // A suffix without the object's size is not among what all providers offer.
+        let tail = GetOptions::new().with_range(Some(GetRange::Offset(LENGTH - 7)));
+        let result = self.store.get_opts(&key, tail).await?;
+        ensure!(result.range == (LENGTH - 7..LENGTH), "an offset tells the range {:?}", result.range);
+        ensure!(result.bytes().await? == body.slice(LENGTH as usize - 7..), "an offset is wrong");
         let beyond = self.store.get_range(&key, LENGTH..LENGTH + 1).await;
         ensure!(beyond.is_err(), "a range behind the end gives {beyond:?}");
 

@@ -56,7 +56,7 @@ fn store(script: &Script, budget: u32) -> (AmazonS3, SharedRegistry) {
         .with_access_key_id("id")
         .with_secret_access_key("secret")
         .with_retry(RetryConfig {
-            backoff: BackoffConfig { init_backoff: short, max_backoff: short, base: 1.0 },
+            backoff: BackoffConfig { init_backoff: short, max_backoff: 2 * short, base: 2.0 },
             max_retries: 2,
             retry_timeout: Duration::from_secs(60),
         })

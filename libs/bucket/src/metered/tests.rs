@@ -87,3 +87,14 @@ async fn what_nobody_waits_for_is_cancelled_and_what_fails_late_has_failed() {
         ]
     );
 }
+
+#[tokio::test]
+async fn a_body_or_list_may_be_asked_again_after_its_end() {
+    let (store, _, _) = store();
+    let key = Path::from("a");
+    store.put(&key, "x".into()).await.expect("written");
+    let mut body = store.get(&key).await.expect("found").into_stream();
+    assert!(body.next().await.is_some() && body.next().await.is_none() && body.next().await.is_none());
+    let mut list = store.list(None);
+    assert!(list.next().await.is_some() && list.next().await.is_none() && list.next().await.is_none());
+}
