@@ -235,7 +235,7 @@ impl Shard {
                 Ok(pushed) => {
                     let epoch = if mutation == Mutation::IgnoreEpochs { self.epoch } else { pushed.epoch };
                     let refusals: Vec<_> = pushed.refusals.iter().map(|place| (*place, ())).collect();
-                    quorum.answer(epoch, &refusals);
+                    quorum.answer(epoch, &refusals, &[]);
                 }
                 Err(_) => quorum.fail(),
             }

@@ -10,18 +10,26 @@ const SAMPLES: u32 = 4;
 enum Owner {
     Fails,
     AnswersInAnotherEpoch,
-    /// The reason for each sample it refuses.
+    /// The reason for each sample it refuses; [`MISSING`] where it is missing for the sample.
     Answers([Option<u8>; SAMPLES as usize]),
 }
+
+/// Stands for no reason.
+const MISSING: u8 = 0;
 
 impl Owner {
     fn refusals(&self) -> Vec<(u32, u8)> {
         match self {
-            Self::Answers(verdicts) => {
-                (0u32..).zip(verdicts).filter_map(|(at, reason)| Some((at, (*reason)?))).collect()
-            }
+            Self::Answers(verdicts) => (0u32..)
+                .zip(verdicts)
+                .filter_map(|(at, reason)| Some((at, reason.filter(|reason| *reason != MISSING)?)))
+                .collect(),
             Self::Fails | Self::AnswersInAnotherEpoch => Vec::new(),
         }
+    }
+
+    fn missing(&self) -> Vec<u32> {
+        (0..SAMPLES).filter(|sample| matches!(self, Self::Answers(verdicts) if verdicts[*sample as usize] == Some(MISSING))).collect()
     }
 
     fn stored(&self, sample: u32) -> bool {
@@ -29,20 +37,20 @@ impl Owner {
     }
 
     fn refused(&self, sample: u32) -> bool {
-        matches!(self, Self::Answers(verdicts) if verdicts[sample as usize].is_some())
+        matches!(self, Self::Answers(verdicts) if verdicts[sample as usize].is_some_and(|reason| reason != MISSING))
     }
 
     fn tell(&self, quorum: &mut WriteQuorum<u8>) {
         match self {
             Self::Fails => quorum.fail(),
-            Self::AnswersInAnotherEpoch => assert!(!quorum.answer(Epoch(6), &[])),
-            Self::Answers(_) => assert!(quorum.answer(EPOCH, &self.refusals())),
+            Self::AnswersInAnotherEpoch => assert!(!quorum.answer(Epoch(6), &[], &[])),
+            Self::Answers(_) => assert!(quorum.answer(EPOCH, &self.refusals(), &self.missing())),
         }
     }
 }
 
 fn owner() -> impl Strategy<Value = Owner> {
-    let verdicts = prop::array::uniform4(prop::option::of(1u8..4));
+    let verdicts = prop::array::uniform4(prop::option::of(MISSING..4));
     prop_oneof![1 => Just(Owner::Fails), 1 => Just(Owner::AnswersInAnotherEpoch), 4 => verdicts.prop_map(Owner::Answers)]
 }
 
@@ -110,17 +118,17 @@ proptest! {
 #[test]
 fn the_reply_waits_exactly_as_long_as_it_must() {
     let mut quorum = WriteQuorum::<char>::new(Replication::Three, EPOCH, 2, 3);
-    quorum.answer(EPOCH, &[]);
+    quorum.answer(EPOCH, &[], &[]);
     assert!(!quorum.is_settled());
-    quorum.answer(EPOCH, &[]);
+    quorum.answer(EPOCH, &[], &[]);
     assert!(quorum.is_decided(), "the third owner is not waited for");
 
     let mut torn = WriteQuorum::new(Replication::Three, EPOCH, 2, 3);
-    torn.answer(EPOCH, &[(1, 'o')]);
-    torn.answer(EPOCH, &[]);
+    torn.answer(EPOCH, &[(1, 'o')], &[]);
+    torn.answer(EPOCH, &[], &[]);
     assert_eq!((torn.verdict(0), torn.verdict(1)), (Verdict::Acknowledged, Verdict::Undecided));
     assert!(!torn.is_settled(), "the third owner decides");
-    torn.answer(EPOCH, &[(1, 'n')]);
+    torn.answer(EPOCH, &[(1, 'n')], &[]);
     assert_eq!(torn.verdict(1), Verdict::Refused('n'), "of equally frequent reasons the least");
 
     let mut lost = WriteQuorum::<char>::new(Replication::Three, EPOCH, 2, 3);
@@ -134,7 +142,20 @@ fn the_reply_waits_exactly_as_long_as_it_must() {
 fn senseless_answers_count_as_none() {
     for refusals in [&[(5, 'x')][..], &[(1, 'x'), (1, 'x')], &[(1, 'x'), (0, 'x')]] {
         let mut quorum = WriteQuorum::new(Replication::One, EPOCH, 2, 1);
-        assert!(!quorum.answer(EPOCH, refusals));
+        assert!(!quorum.answer(EPOCH, refusals, &[]));
         assert!(!quorum.is_decided());
     }
+}
+
+#[test]
+fn a_sample_that_owners_are_missing_for_is_retried_and_never_refused() {
+    let mut quorum = WriteQuorum::<char>::new(Replication::Three, EPOCH, 2, 3);
+    quorum.answer(EPOCH, &[], &[0]);
+    quorum.answer(EPOCH, &[], &[0]);
+    assert_eq!((quorum.verdict(0), quorum.verdict(1)), (Verdict::Undecided, Verdict::Acknowledged));
+    quorum.answer(EPOCH, &[(0, 'x')], &[]);
+    assert_eq!(quorum.verdict(0), Verdict::Undecided, "one refusal is not for good");
+    assert_eq!((quorum.acknowledged(), quorum.refused().count(), quorum.is_settled()), (1, 0, true));
+    let mut both = WriteQuorum::<char>::new(Replication::One, EPOCH, 2, 1);
+    assert!(!both.answer(EPOCH, &[(1, 'x')], &[1]), "refused and missing at once makes no sense");
 }

@@ -172,9 +172,15 @@ impl PushOutcome {
             }
         };
         self.newest_ring = self.newest_ring.max(response.ring_revision);
-        let refusals: Vec<_> =
-            response.refusals.iter().map(|refusal| (refusal.sample, refusal.reason())).collect();
-        if !self.quorum.answer(narthex_model::Epoch(response.epoch), &refusals) {
+        let reasons = response.refusals.iter().map(|refusal| (refusal.sample, refusal.reason()));
+        // What is sealed there may be stored in a later epoch, or by the other owners: never refused for good.
+        let (sealed, refused): (Vec<_>, Vec<_>) = reasons.partition(|(_, reason)| *reason == Reason::Sealed);
+        let sealed: Vec<u32> = sealed.into_iter().map(|(sample, _)| sample).collect();
+        if !sealed.is_empty() {
+            let text = format!("{} samples are of windows that are sealed there", sealed.len());
+            self.failures.push((zone.clone(), RpcError::Unavailable(text)));
+        }
+        if !self.quorum.answer(narthex_model::Epoch(response.epoch), &refused, &sealed) {
             let text = format!("stored in epoch {}, or listed refusals that make no sense", response.epoch);
             self.failures.push((zone, RpcError::StaleRing(text)));
         }

@@ -66,6 +66,8 @@ fn reason_name(reason: Reason) -> &'static str {
         Reason::OutOfOrder | Reason::Unspecified => "sample-out-of-order",
         Reason::NewValueForTimestamp => "new-value-for-timestamp",
         Reason::SeriesLimit => "per_user_series_limit",
+        // Never refused for good: the owner counts as missing.
+        Reason::Sealed => "sealed",
     }
 }
 
@@ -78,6 +80,9 @@ fn describe(reason: Reason, workspace: &Workspace, frame: &Frame, sample: u32) -
         }
         Reason::OutOfOrder | Reason::Unspecified => {
             format!("out of order sample: timestamp {timestamp}, series {series}")
+        }
+        Reason::Sealed => {
+            format!("timestamp {timestamp} is of a window that is being flushed, series {series}")
         }
         Reason::NewValueForTimestamp => {
             format!("duplicate sample for timestamp {timestamp}; overrides not allowed: series {series}")
