@@ -7,7 +7,7 @@ use narthex_ingester::{
     head::{Head, PushLimits, Pushed},
     recovery,
 };
-use narthex_model::{Sample, TimeRange, TimestampMs, Value, WindowLength};
+use narthex_model::{Epoch, Sample, TimeRange, TimestampMs, Value, WindowLength};
 use narthex_rpc::frame::{Frame, FrameBuilder};
 
 use crate::{
@@ -21,6 +21,8 @@ pub(crate) struct Store {
     head: Head,
 }
 
+/// Heads tell epochs apart by their seals only, and nothing is sealed here.
+const EPOCH: Epoch = Epoch(0);
 /// Size of chunk files, which stay in memory here.
 const CHUNK_FILE_BYTES: usize = 1 << 20;
 
@@ -78,7 +80,9 @@ impl Store {
 
     fn append(&mut self, frame: &Bytes, received_ms: i64, limits: &PushLimits) -> Pushed {
         let frame = Frame::parse(frame.clone()).expect("the simulation builds whole frames");
-        self.head.push(&frame, received_ms, limits, &mut ()).expect("the simulation's labels are canonical")
+        self.head
+            .push(&frame, received_ms, EPOCH, limits, &mut ())
+            .expect("the simulation's labels are canonical")
     }
 
     /// All samples.

@@ -113,7 +113,7 @@ fn head_append(criterion: &mut Criterion<CpuTime>) {
             synthetic_request(batch * BATCH..(batch + 1) * BATCH, START + round as i64 * 15_000)
         };
         for _ in 0..batches {
-            head.push(&pipeline.frame(&request()), START, &limits, &mut ()).expect("stored");
+            head.push(&pipeline.frame(&request()), START, Epoch(1), &limits, &mut ()).expect("stored");
         }
         let mut group = criterion.benchmark_group(format!("{population}_series"));
         group.throughput(Throughput::Elements(BATCH)).sample_size(20);
@@ -126,7 +126,7 @@ fn head_append(criterion: &mut Criterion<CpuTime>) {
                 || preparing.frame(&request()),
                 |frame| {
                     let now = frame.at(0).floats().next().expect("a sample").0;
-                    let pushed = head.push(&frame, now, &limits, &mut ()).expect("stored");
+                    let pushed = head.push(&frame, now, Epoch(1), &limits, &mut ()).expect("stored");
                     assert_eq!(pushed.refusals.len(), 0);
                     frame
                 },
@@ -139,7 +139,7 @@ fn head_append(criterion: &mut Criterion<CpuTime>) {
                 |request| {
                     let frame = pipeline.frame(&request);
                     let now = frame.at(0).floats().next().expect("a sample").0;
-                    head.push(&frame, now, &limits, &mut ()).expect("stored");
+                    head.push(&frame, now, Epoch(1), &limits, &mut ()).expect("stored");
                     (request, frame)
                 },
                 BatchSize::PerIteration,

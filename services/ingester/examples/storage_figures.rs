@@ -9,7 +9,7 @@ use narthex_ingester::{
     head::PushLimits,
     storage::{OsDisk, Storage, StorageConfig, WalSync},
 };
-use narthex_model::{Labels, TimestampMs, WorkspaceId};
+use narthex_model::{Epoch, Labels, TimestampMs, WorkspaceId};
 use narthex_remote_write::synthetic::{SyntheticSeries, synthetic_value};
 use narthex_rpc::frame::{Frame, FrameBuilder};
 use narthex_service::{SharedRegistry, SystemClock};
@@ -76,7 +76,7 @@ async fn main() {
             let frame = frame(&mut builder, &labels, first, timestamp);
             let started = cpu();
             storage
-                .push(workspace, TimestampMs(timestamp), frame, PushLimits::default())
+                .push(workspace, Epoch(1), TimestampMs(timestamp), frame, PushLimits::default())
                 .await
                 .expect("stored");
             spent += cpu() - started;

@@ -59,6 +59,14 @@ impl ActiveSeries {
         self.now
     }
 
+    /// A series last written in `minute` left.
+    pub(super) fn leave(&mut self, minute: u32) {
+        if self.is_active(minute) && minute <= self.now {
+            self.counts[minute as usize % SLOTS] -= 1;
+            self.total -= 1;
+        }
+    }
+
     /// Counts a series last written in `minute`, which is not counted yet.
     pub(super) fn restore(&mut self, minute: u32) {
         if self.is_active(minute) && minute <= self.now {

@@ -14,8 +14,8 @@ pub struct PushLimits {
     pub out_of_order_window_ms: i64,
     /// Active series that this owner may hold for the workspace; a series that is active already is never refused (W-3).
     pub max_series: u64,
-    /// Whether the samples come from another owner rather than from a sender: neither age nor series are limited, and a
-    /// value that competes for a timestamp is stored if `resolve` prefers it, instead of being refused.
+    /// Whether the samples come from another owner rather than from a sender: neither age nor series are limited, closed windows
+    /// take them too, and a value that competes for a timestamp is stored if `resolve` prefers it, instead of being refused.
     pub from_peer: bool,
 }
 

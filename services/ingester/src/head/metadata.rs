@@ -60,6 +60,11 @@ impl MetadataStore {
         Noted::Stored
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.metrics.is_empty()
+    }
+
     /// Entries of one metric, or of all metrics for an empty name; at most `limit` metrics (0: all), by name.
     pub(super) fn list(&self, metric: &str, limit: usize) -> Vec<MetricMetadata> {
         let limit = if limit == 0 { usize::MAX } else { limit };

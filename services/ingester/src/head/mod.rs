@@ -3,11 +3,13 @@
 //! No I/O, no clock, no randomness: [`Head::push`] is told when the frame was received and reports its changes to a [`Log`]; the
 //! `redo` methods make the same changes again, so replay gives the same head. One thread changes a head (the
 //! WAL's writer), readers take short shared locks around it; therefore a head is not split into shards: interned labels and
-//! postings are kept once, and the lock is held for one push or for a few hundred series of a read. Invariants: ids
-//! count up and are never reused; series of equal hash are told apart by their label bytes; a sample is stored once (W-2).
+//! postings are kept once, and the lock is held for one push or for a few hundred series of a read. Invariants: an id
+//! is used again only when neither log nor snapshot can take it for what it was (see `ids`); series of equal hash are told apart by their label bytes; a sample is stored once (W-2).
 
 mod active;
 mod arena;
+mod forget;
+mod ids;
 mod limits;
 mod log;
 mod metadata;
@@ -15,39 +17,54 @@ mod pairs;
 mod postings;
 mod push;
 mod read;
+mod seal;
 mod sealed;
 mod series;
 mod slab;
 mod snapshot;
+mod windows;
 
 use hashbrown::HashTable;
-use narthex_model::{MetricMetadata, MetricType, WindowLength};
+use narthex_model::{Labels, ManifestRevision, MetricMetadata, MetricType, WindowLength};
+use roaring::RoaringBitmap;
 
 pub use limits::{MAX_SAMPLE_AGE_MS, MAX_SAMPLE_AHEAD_MS, PushLimits, Refusal};
 pub use log::Log;
 pub use push::Pushed;
 pub use sealed::SealedFile;
 pub use snapshot::{SLICE_SERIES, SnapshotError, SnapshotStart};
+pub use windows::{Boundary, Seal, WindowState};
 
 use active::ActiveSeries;
 use arena::{Paged, Slices};
+use ids::Ids;
 use metadata::MetadataStore;
 use pairs::Pairs;
 use sealed::ChunkStore;
-use series::{LOST, Sample, SeriesStore};
+use series::{ABSENT, LOST, Sample, Series, SeriesStore};
 use slab::Slab;
+use windows::Windows;
 
 /// Recent samples of one workspace.
 #[derive(Debug)]
 pub struct Head {
     /// Series ids by series hash.
     index: HashTable<u32>,
+    ids: Ids,
+    /// Places of lost series.
+    lost: RoaringBitmap,
     pairs: Pairs,
     /// Pair ids of each series.
     labels: Slices<u32>,
     store: SeriesStore,
     active: ActiveSeries,
     metadata: MetadataStore,
+    /// Windows of a snapshot that is being loaded, for what its chunks do not tell.
+    loading: Vec<windows::Held>,
+    /// Series may be there that hold nothing.
+    lingering: bool,
+    /// Newest revision of the manifest by which samples were forgotten.
+    acted: ManifestRevision,
 }
 
 /// Size of a head, for metrics and limits.
@@ -63,6 +80,10 @@ pub struct HeadStats {
     pub unwritten_bytes: u64,
     /// Bytes of chunk files.
     pub file_bytes: u64,
+    /// Bytes of chunk files that are forgotten and deleted after the next checkpoint.
+    pub forgotten_bytes: u64,
+    /// Chunks, open ones included: 0 if no sample is held.
+    pub chunks: u64,
 }
 
 impl Head {
@@ -70,10 +91,12 @@ impl Head {
     pub fn new(chunk_file_bytes: usize, window: WindowLength) -> Self {
         Self {
             index: HashTable::new(),
+            ids: Ids::default(),
+            lost: RoaringBitmap::new(),
             pairs: Pairs::default(),
             labels: Slices::default(),
             store: SeriesStore {
-                window,
+                windows: Windows::new(window),
                 series: Paged::default(),
                 slab: Slab::default(),
                 chunks: ChunkStore::new(chunk_file_bytes),
@@ -81,27 +104,37 @@ impl Head {
             },
             active: ActiveSeries::default(),
             metadata: MetadataStore::default(),
+            loading: Vec::new(),
+            lingering: true,
+            acted: ManifestRevision(0),
         }
     }
 
     /// Size of the head.
     pub fn stats(&self) -> HeadStats {
         let size = |on_disk: bool| {
-            let files = self.store.chunks.files().iter().filter(move |file| file.on_disk == on_disk);
-            files.map(|file| file.bytes.len() as u64).sum::<u64>()
+            let files = self.store.chunks.files().filter(move |(_, file)| file.on_disk == on_disk);
+            files.map(|(_, file)| file.bytes.len() as u64).sum::<u64>()
         };
         HeadStats {
-            series: self.store.series.len(),
+            series: self.series_count(),
             active_series: self.active.count(),
             label_pairs: self.pairs.len(),
             unwritten_bytes: size(false) + self.store.chunks.open().len() as u64,
             file_bytes: size(true),
+            forgotten_bytes: self.store.chunks.forgotten_bytes(),
+            chunks: self.store.windows.chunks(),
         }
     }
 
     /// Number of series.
     pub fn series_count(&self) -> u32 {
-        self.store.series.len()
+        self.store.series.len() - self.ids.unused().len() as u32
+    }
+
+    /// Bytes on disk, now or soon: sealed chunks, written or not, and chunk files that are not deleted yet.
+    pub fn disk_bytes(&self) -> u64 {
+        self.store.chunks.total_bytes()
     }
 
     /// Series written within the two hours before `now_ms` on the data clock.
@@ -115,9 +148,19 @@ impl Head {
         self.metadata.list(metric, limit)
     }
 
-    /// Chunk files by number: frozen ones, on disk or not.
-    pub fn sealed_files(&self) -> &[SealedFile] {
-        self.store.chunks.files()
+    /// Chunk files with their numbers: frozen ones, on disk or not.
+    pub fn sealed_files(&self) -> impl Iterator<Item = (u32, &SealedFile)> {
+        self.store.chunks.files().filter(|(_, file)| !file.bytes.is_empty())
+    }
+
+    /// Whether a chunk file is one of these.
+    pub fn has_file(&self, number: u32) -> bool {
+        self.store.chunks.has_file(number)
+    }
+
+    /// A forgotten file was deleted.
+    pub fn file_deleted(&mut self, number: u32) {
+        self.store.chunks.deleted(number);
     }
 
     /// Tells that a frozen file is on disk and now read from there. `bytes` must be the same bytes.
@@ -140,8 +183,18 @@ impl Head {
         self.index.find(hash, |id| self.store.series.at(*id).hash == hash).copied()
     }
 
+    /// The id of the series with these labels, which had the given one when it was looked up.
+    pub fn find_again(&self, id: u32, labels: &Labels) -> Option<u32> {
+        match self.store.series.get(id) {
+            Some(series) if series.flags & ABSENT == 0 && self.has_labels(series, labels.as_bytes()) => {
+                Some(id)
+            }
+            _ => self.find(labels.series_hash().0, labels.as_bytes()),
+        }
+    }
+
     #[inline]
-    fn has_labels(&self, series: &series::Series, mut canonical: &[u8]) -> bool {
+    fn has_labels(&self, series: &Series, mut canonical: &[u8]) -> bool {
         for pair in self.labels.get(series.labels, usize::from(series.label_count)) {
             match canonical.strip_prefix(self.pairs.bytes(*pair)) {
                 Some(rest) => canonical = rest,
@@ -154,30 +207,69 @@ impl Head {
     /// Adds a series, which must not be there; `canonical` must be canonical and have the hash. `None` where ids, label text or
     /// the number of labels run out.
     fn create(&mut self, hash: u64, canonical: &[u8]) -> Option<u32> {
-        if self.pairs.is_full() || self.labels.is_full() || self.store.series.len() >= u32::MAX - 1 {
+        if self.store.series.len() >= u32::MAX - 1 {
             return None;
         }
-        let pairs: smallvec::SmallVec<[u32; 24]> =
-            pairs::split(canonical).map(|bytes| self.pairs.intern(bytes)).collect();
-        let count = u16::try_from(pairs.len()).ok()?;
-        let labels = self.labels.push(&pairs);
-        let id = self.store.create(hash, labels, count);
-        for pair in pairs {
-            self.pairs.add(pair, id);
-        }
-        let series = &self.store.series;
-        self.index.insert_unique(hash, id, |other| series.at(*other).hash);
+        let series = self.intern(hash, canonical)?;
+        let id = match self.ids.take() {
+            Some(id) => {
+                self.store.series.put(id, series, Series::unused());
+                id
+            }
+            None => self.store.series.push(series),
+        };
+        self.enter(id);
         Some(id)
     }
 
-    /// Makes a logged series again. Ids that the head has already are left alone; missing ones before it are marked as lost.
+    /// A series with interned labels that has no place yet.
+    fn intern(&mut self, hash: u64, canonical: &[u8]) -> Option<Series> {
+        if self.pairs.is_full() || self.labels.is_full() {
+            return None;
+        }
+        let count = u16::try_from(pairs::split(canonical).count()).ok()?;
+        let pairs: smallvec::SmallVec<[u32; 24]> =
+            pairs::split(canonical).map(|bytes| self.pairs.intern(bytes)).collect();
+        Some(Series::new(hash, self.labels.push(&pairs), count))
+    }
+
+    /// Enters a series into index and postings.
+    fn enter(&mut self, id: u32) {
+        let Series { hash, labels, label_count, .. } = *self.store.series.at(id);
+        for pair in self.labels.get(labels, usize::from(label_count)) {
+            self.pairs.add(*pair, id);
+        }
+        let series = &self.store.series;
+        self.index.insert_unique(hash, id, |other| series.at(*other).hash);
+    }
+
+    /// Makes a logged series again. One that the head has already is left alone; missing ids before it are marked as lost. If
+    /// another series is in its place, the log lost how that one left.
     pub fn redo_series(&mut self, id: u32, hash: u64, labels: &[u8]) {
         while self.store.series.len() < id {
-            let lost = self.store.create(0, 0, 0);
-            self.store.series.at_mut(lost).flags |= LOST;
+            let lost = self.store.series.push(Series { flags: LOST, ..Series::new(0, 0, 0) });
+            self.lost.insert(lost);
         }
-        if self.store.series.len() == id {
-            self.create(hash, labels);
+        if id < self.store.series.len() && !self.ids.is_unused(id) {
+            let series = self.store.series.at(id);
+            if series.flags & ABSENT == 0 && series.hash == hash && self.has_labels(series, labels) {
+                return;
+            }
+            self.remove_series(id);
+        }
+        let made = self.intern(hash, labels);
+        let absent = made.is_none();
+        let series = made.unwrap_or(Series { flags: LOST, ..Series::new(0, 0, 0) });
+        if id == self.store.series.len() {
+            self.store.series.push(series);
+        } else {
+            self.ids.claim(id);
+            self.store.series.put(id, series, Series::unused());
+        }
+        if absent {
+            self.lost.insert(id);
+        } else {
+            self.enter(id);
         }
     }
 
@@ -202,7 +294,7 @@ impl Head {
     }
 
     fn redo(&mut self, id: u32, timestamp: i64, sample: Sample<'_>) -> bool {
-        if self.store.series.get(id).is_none_or(|series| series.flags & LOST != 0) {
+        if self.store.series.get(id).is_none_or(|series| series.flags & ABSENT != 0) {
             return false;
         }
         self.touch(id);

@@ -2,7 +2,8 @@
 //!
 //! A pair is kept once, as the bytes `name 0xFF value 0xFF` that canonical labels are made of. So a series is a list of pair
 //! ids, its canonical bytes are the pairs one after the other, comparing them with a frame's labels is one `memcmp` a pair, and
-//! a pair's id leads straight to its postings. Pairs are never removed while the head lives.
+//! a pair's id leads straight to its postings. A pair leaves with its last series; its id and its text's place are used again,
+//! the id not while a snapshot is written, which refers to it.
 
 use hashbrown::{HashMap, HashTable};
 use narthex_model::SEPARATOR;
@@ -10,15 +11,17 @@ use roaring::RoaringBitmap;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    arena::{Paged, Slices},
+    arena::{Slices, Slots},
     postings::Postings,
 };
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 struct Pair {
     at: u32,
     length: u32,
     hash: u32,
+    /// Place in the list of its name.
+    place: u32,
     postings: Postings,
 }
 
@@ -26,15 +29,32 @@ struct Pair {
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
     index: HashTable<u32>,
-    pairs: Paged<Pair>,
+    pairs: Slots<Pair>,
     bytes: Slices<u8>,
     names: HashMap<Box<[u8]>, Vec<u32>>,
+    /// A snapshot is being written: ids are not used again.
+    pinned: bool,
 }
 
 impl Pairs {
     /// Number of pairs.
     pub(super) fn len(&self) -> u32 {
         self.pairs.len()
+    }
+
+    /// Ids are below this.
+    pub(super) fn bound(&self) -> u32 {
+        self.pairs.bound()
+    }
+
+    /// Whether there is a pair with this id.
+    pub(super) fn is_held(&self, pair: u32) -> bool {
+        !self.pairs.is_free(pair)
+    }
+
+    /// Keeps ids from being used again, or no longer.
+    pub(super) fn pin(&mut self, pinned: bool) {
+        self.pinned = pinned;
     }
 
     /// Whether no further pair fits (4 GiB of label text).
@@ -53,9 +73,69 @@ impl Pairs {
         &self.pairs.at(pair).postings
     }
 
-    /// Notes that a series has the pair; series come in ascending order.
+    /// Notes that a series has the pair.
     pub(super) fn add(&mut self, pair: u32, series: u32) {
-        self.pairs.at_mut(pair).postings.push(series);
+        self.pairs.at_mut(pair).postings.insert(series);
+    }
+
+    /// Notes that a series with the pair left; the pair goes with its last one.
+    pub(super) fn remove(&mut self, pair: u32, series: u32) {
+        if !self.is_held(pair) {
+            return;
+        }
+        let postings = &mut self.pairs.at_mut(pair).postings;
+        postings.remove(series);
+        if postings.len() == 0 {
+            self.release(pair);
+        }
+    }
+
+    /// Lets go of a pair without series.
+    fn release(&mut self, pair: u32) {
+        let Pair { at, length, hash, place, .. } = *self.pairs.at(pair);
+        let name = name_of(self.bytes.get(at, length as usize));
+        if let Some(ids) = self.names.get_mut(name) {
+            ids.swap_remove(place as usize);
+            if let Some(moved) = ids.get(place as usize) {
+                self.pairs.at_mut(*moved).place = place;
+            }
+            if ids.is_empty() {
+                self.names.remove(name);
+            }
+        }
+        if let Ok(entry) = self.index.find_entry(spread(hash), |other| *other == pair) {
+            entry.remove();
+        }
+        self.bytes.remove(at, length as usize);
+        self.pairs.remove(pair);
+    }
+
+    /// Lets go of pairs without series, as a snapshot may bring them.
+    pub(super) fn release_unused(&mut self) {
+        for pair in 0..self.pairs.bound() {
+            if self.is_held(pair) && self.pairs.at(pair).postings.len() == 0 {
+                self.release(pair);
+            }
+        }
+    }
+
+    /// Adds a free id, as it was in a snapshot.
+    pub(super) fn push_free(&mut self) {
+        self.pairs.push_free(Pair::default());
+    }
+
+    /// Returns memory, unless a snapshot is being written.
+    pub(super) fn trim(&mut self) {
+        self.bytes.trim();
+        if !self.pinned {
+            self.pairs.trim();
+        }
+        let pairs = &self.pairs;
+        shrink(&mut self.index, |pair| spread(pairs.at(*pair).hash));
+        self.names.values_mut().filter(|ids| ids.capacity() > 4 * ids.len()).for_each(Vec::shrink_to_fit);
+        if self.names.capacity() > 4 * self.names.len() {
+            self.names.shrink_to_fit();
+        }
     }
 
     /// The pair with these bytes, new if need be.
@@ -64,16 +144,27 @@ impl Pairs {
         if let Some(pair) = self.find_hashed(bytes, hash) {
             return pair;
         }
+        self.add_new(bytes, hash, !self.pinned)
+    }
+
+    /// Adds a pair that is not there behind all others.
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        self.add_new(bytes, xxh3_64(bytes), false);
+    }
+
+    fn add_new(&mut self, bytes: &[u8], hash: u64, reuse: bool) -> u32 {
         let name = name_of(bytes);
         let at = self.bytes.push(bytes);
-        let entry = Pair { at, length: bytes.len() as u32, hash: hash as u32, postings: Postings::default() };
-        let pair = self.pairs.push(entry);
+        let ids = match self.names.get_mut(name) {
+            Some(ids) => ids,
+            None => self.names.entry(name.into()).or_default(),
+        };
+        let (length, place) = (bytes.len() as u32, ids.len() as u32);
+        let entry = Pair { at, length, hash: hash as u32, place, postings: Postings::default() };
+        let pair = self.pairs.insert(entry, reuse);
+        ids.push(pair);
         let pairs = &self.pairs;
         self.index.insert_unique(spread(hash as u32), pair, |other| spread(pairs.at(*other).hash));
-        match self.names.get_mut(name) {
-            Some(ids) => ids.push(pair),
-            None => drop(self.names.insert(name.into(), vec![pair])),
-        }
         pair
     }
 
@@ -97,7 +188,7 @@ impl Pairs {
         self.index.reserve(more, |other| spread(pairs.at(*other).hash));
     }
 
-    /// Pairs with a label name, in the order in which they appeared.
+    /// Pairs with a label name, in no order.
     pub(super) fn of_name(&self, name: &[u8]) -> &[u32] {
         self.names.get(name).map_or(&[], Vec::as_slice)
     }
@@ -129,6 +220,13 @@ impl Pairs {
 /// The stored hash has 32 bits; hashbrown takes its tag from the highest of 64.
 fn spread(hash: u32) -> u64 {
     u64::from(hash) | u64::from(hash.rotate_left(16)) << 32
+}
+
+/// Gives back a table's memory once it is mostly empty.
+pub(super) fn shrink(table: &mut HashTable<u32>, hasher: impl Fn(&u32) -> u64) {
+    if table.capacity() > 4 * table.len() {
+        table.shrink_to(table.len(), hasher);
+    }
 }
 
 /// The name in a pair's bytes.
@@ -173,5 +271,19 @@ mod tests {
         assert_eq!(pairs.union("pod", |value| value > "pod-4").len(), 142);
         assert_eq!(pairs.find(b"pod\xFFpod-9\xFF"), None);
         assert_eq!(pairs.names().count(), 3);
+        for series in (0..500u32).filter(|series| series % 7 != 3) {
+            let labels =
+                Labels::from_pairs([("__name__", "up"), ("pod", &format!("pod-{}", series % 7)), ("ß", "x")]);
+            for bytes in split(labels.as_bytes()) {
+                pairs.remove(pairs.find(bytes).expect("held"), series);
+            }
+        }
+        assert_eq!((pairs.len(), pairs.find(b"pod\xFFpod-3\xFF")), (3, Some(pair)));
+        assert_eq!(pairs.union("pod", |_| true).len(), 71);
+        assert_eq!(pairs.find(b"pod\xFFpod-4\xFF"), None);
+        pairs.pin(true);
+        assert_eq!(pairs.intern(b"pod\xFFpod-4\xFF"), 9, "no id is used again");
+        pairs.pin(false);
+        assert!(pairs.intern(b"pod\xFFpod-5\xFF") < 9);
     }
 }

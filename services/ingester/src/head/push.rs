@@ -1,11 +1,17 @@
 //! Judging and storing a frame.
 //!
 //! The order of the questions is part of the contract: a sample that the head already has is a success whatever its age (W-2),
-//! another value for its timestamp is refused as such, and only then age and order are asked. So a request that is sent
-//! again can never be refused for what it did the first time.
+//! another value for its timestamp is refused as such, and only then age, seals and order are asked. So a request that is sent
+//! again can never be refused for what it did the first time, as long as the cut is held and the epoch lasts.
+//!
+//! A sample of a window that is sealed in the push's epoch is refused as SEALED (F-4), which the sender may try again. The head
+//! "has" what was sealed in this epoch: two owners that have a sample in their sealed content are enough for any block of
+//! the cut. It does not have what an earlier epoch sealed: that copy may be in no block and may be forgotten, so the sample
+//! is stored again, above the boundary. What comes from another owner is stored whether or not the window is closed.
 
 use std::ops::Range;
 
+use narthex_model::Epoch;
 use narthex_rpc::{
     frame::{Frame, FrameError, FrameSeries},
     v1::sample_refusal::Reason,
@@ -46,10 +52,13 @@ struct Judge {
     window: i64,
     max_series: u64,
     from_peer: bool,
+    epoch: Epoch,
+    /// From here on no window is closed.
+    open_from: i64,
 }
 
 impl Judge {
-    fn new(received_ms: i64, limits: &PushLimits) -> Self {
+    fn new(received_ms: i64, epoch: Epoch, open_from: i64, limits: &PushLimits) -> Self {
         let unlimited = limits.from_peer;
         Self {
             oldest: if unlimited { i64::MIN } else { received_ms.saturating_sub(MAX_SAMPLE_AGE_MS) },
@@ -61,6 +70,8 @@ impl Judge {
             },
             max_series: if unlimited { u64::MAX } else { limits.max_series },
             from_peer: unlimited,
+            epoch,
+            open_from: if unlimited { i64::MIN } else { open_from },
         }
     }
 
@@ -76,17 +87,18 @@ impl Judge {
 }
 
 impl Head {
-    /// Stores what of a frame is new and allowed, telling `log` of every change. Fails for a series whose labels are not canonical
-    /// or do not have the stated hash; what came before it in the frame is stored and logged then, and may be sent again.
+    /// Stores what of a frame is new and allowed in the epoch that the owner has adopted, telling `log` of every change. Fails for a
+    /// series whose labels are not canonical or do not have the stated hash; what came before it in the frame is stored and logged then, and may be sent again.
     pub fn push(
         &mut self,
         frame: &Frame,
         received_ms: i64,
+        epoch: Epoch,
         limits: &PushLimits,
         log: &mut impl Log,
     ) -> Result<Pushed, FrameError> {
         self.active.advance(ActiveSeries::minute(received_ms));
-        let judge = Judge::new(received_ms, limits);
+        let judge = Judge::new(received_ms, epoch, self.store.windows.open_from(epoch), limits);
         let mut pushed = Pushed::default();
         let mut hints = [NONE; BLOCK];
         for first in (0..frame.series_count()).step_by(BLOCK) {
@@ -100,7 +112,7 @@ impl Head {
                 };
                 match id {
                     Ok(id) => self.push_series(id, &series, &judge, &mut pushed, log),
-                    Err(reason) => refuse_all(&series, &judge, reason, &mut pushed),
+                    Err(reason) => self.refuse_all(&series, &judge, reason, &mut pushed),
                 }
             }
         }
@@ -149,7 +161,7 @@ impl Head {
             .floats()
             .map(|(at, _)| at)
             .chain(series.histograms().map(|(at, _)| at))
-            .map(|at| judge.age(at));
+            .map(|at| self.may_come(at, judge));
         let Some(first) = ages.next() else { return Ok(Err(Reason::TooOld)) };
         if let Err(reason) = first
             && ages.all(|age| age.is_err())
@@ -210,7 +222,7 @@ impl Head {
         let newest = self.store.newest(id);
         match newest {
             Some(newest) if timestamp <= newest => {
-                match self.store.seen(id, timestamp, sample) {
+                match self.store.seen(id, timestamp, sample, judge.epoch) {
                     Seen::Equal => return Ok(false),
                     Seen::Other(other) => {
                         if !judge.from_peer {
@@ -222,7 +234,7 @@ impl Head {
                     }
                     Seen::Nothing => {}
                 }
-                judge.age(timestamp)?;
+                self.may_come(timestamp, judge)?;
                 if newest.saturating_sub(timestamp) > judge.window {
                     return Err(Reason::OutOfOrder);
                 }
@@ -230,7 +242,7 @@ impl Head {
                 pushed.late += 1;
             }
             _ => {
-                judge.age(timestamp)?;
+                self.may_come(timestamp, judge)?;
                 self.may_write(id, judge)?;
             }
         }
@@ -238,6 +250,17 @@ impl Head {
         self.store.store(id, timestamp, sample);
         pushed.stored += 1;
         Ok(true)
+    }
+
+    /// Age first: what is too old never becomes storable by trying again.
+    #[inline]
+    fn may_come(&self, timestamp: i64, judge: &Judge) -> Result<(), Reason> {
+        judge.age(timestamp)?;
+        if timestamp >= judge.open_from {
+            return Ok(());
+        }
+        let windows = &self.store.windows;
+        if windows.is_closed(judge.epoch, windows.of(timestamp)) { Err(Reason::Sealed) } else { Ok(()) }
     }
 
     /// W-3: only a series that is not active can be refused for the limit.
@@ -250,12 +273,12 @@ impl Head {
             Err(Reason::SeriesLimit)
         }
     }
-}
 
-fn refuse_all(series: &FrameSeries<'_>, judge: &Judge, reason: Reason, pushed: &mut Pushed) {
-    let times = series.floats().map(|(at, _)| at).chain(series.histograms().map(|(at, _)| at));
-    for (number, timestamp) in times.enumerate() {
-        let reason = judge.age(timestamp).err().unwrap_or(reason);
-        pushed.refusals.push(Refusal { sample: series.first_sample + number as u32, reason });
+    fn refuse_all(&self, series: &FrameSeries<'_>, judge: &Judge, reason: Reason, pushed: &mut Pushed) {
+        let times = series.floats().map(|(at, _)| at).chain(series.histograms().map(|(at, _)| at));
+        for (number, timestamp) in times.enumerate() {
+            let reason = self.may_come(timestamp, judge).err().unwrap_or(reason);
+            pushed.refusals.push(Refusal { sample: series.first_sample + number as u32, reason });
+        }
     }
 }

@@ -10,7 +10,7 @@ use roaring::RoaringBitmap;
 
 use super::{
     Head, pairs,
-    series::{HAS_MORE, LOST, encode_late},
+    series::{HAS_MORE, encode_late},
 };
 
 impl Head {
@@ -60,14 +60,10 @@ impl Head {
     }
 
     fn all(&self) -> RoaringBitmap {
-        let count = self.store.series.len();
         let mut all = RoaringBitmap::new();
-        all.insert_range(0..count);
-        for id in 0..count {
-            if self.store.series.at(id).flags & LOST != 0 {
-                all.remove(id);
-            }
-        }
+        all.insert_range(0..self.store.series.len());
+        all -= self.ids.unused();
+        all -= &self.lost;
         all
     }
 

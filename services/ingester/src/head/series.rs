@@ -11,12 +11,13 @@ use hashbrown::HashMap;
 use narthex_chunk::{
     Encoding, FloatIter, FloatState, HistogramIter, HistogramState, MAX_RECORD_BYTES, encode_floats,
 };
-use narthex_model::{Histogram, TimestampMs, Value, WindowLength, resolve};
+use narthex_model::{Epoch, Histogram, Value, resolve};
 
 use super::{
     arena::Paged,
-    sealed::{ChunkStore, NONE},
+    sealed::{ChunkStore, NONE, NewChunk},
     slab::{MAX_SLOT, Slab, Slot},
+    windows::Windows,
 };
 
 /// Samples of a chunk.
@@ -32,6 +33,10 @@ pub(super) const HAS_FLOATS: u8 = 1;
 pub(super) const HAS_MORE: u8 = 2;
 /// The place of a series that was lost with a damaged log: it is in no index and takes nothing.
 pub(super) const LOST: u8 = 4;
+/// No series has this id at the moment.
+pub(super) const UNUSED: u8 = 8;
+/// There is no series here that takes samples.
+pub(super) const ABSENT: u8 = LOST | UNUSED;
 
 /// One series: 56 bytes.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +55,29 @@ pub(super) struct Series {
     pub(super) minute: u32,
     pub(super) class: u8,
     pub(super) flags: u8,
+}
+
+impl Series {
+    /// A series with no samples yet.
+    pub(super) fn new(hash: u64, labels: u32, label_count: u16) -> Self {
+        Self {
+            hash,
+            floats: FloatState::default(),
+            labels,
+            label_count,
+            data_len: 0,
+            slot: 0,
+            chunks: NONE,
+            minute: 0,
+            class: 0,
+            flags: 0,
+        }
+    }
+
+    /// What is at an id without a series.
+    pub(super) fn unused() -> Self {
+        Self { flags: UNUSED, ..Self::new(0, 0, 0) }
+    }
 }
 
 /// What few series have.
@@ -103,7 +131,7 @@ pub(super) enum Seen {
 /// All series of a head.
 #[derive(Debug)]
 pub(super) struct SeriesStore {
-    pub(super) window: WindowLength,
+    pub(super) windows: Windows,
     pub(super) series: Paged<Series>,
     pub(super) slab: Slab,
     pub(super) chunks: ChunkStore,
@@ -158,9 +186,9 @@ impl SeriesStore {
         let used = usize::from(series.data_len);
         let full = series.floats.samples() >= CHUNK_SAMPLES || used + MAX_RECORD_BYTES > MAX_SLOT;
         if series.floats.samples() > 0
-            && (full || !same_window(self.window, timestamp, series.floats.last_timestamp()))
+            && (full || !self.windows.same(timestamp, series.floats.last_timestamp()))
         {
-            self.seal_floats(id);
+            self.end_floats(id);
         }
         let series = self.series.at_mut(id);
         let mut record = [0; MAX_RECORD_BYTES];
@@ -173,6 +201,7 @@ impl SeriesStore {
         let mut slot = Slot { class: series.class, at: series.slot };
         if first {
             slot = self.slab.allocate(length);
+            self.windows.opened(self.windows.of(timestamp));
         } else if used + length > Slab::capacity(slot) {
             slot = self.slab.grow(slot, used, used + length);
         }
@@ -183,15 +212,16 @@ impl SeriesStore {
         series.flags |= HAS_FLOATS;
     }
 
-    /// Ends the open chunk of floats.
-    fn seal_floats(&mut self, id: u32) {
+    /// Ends the open chunk of floats, which must have samples.
+    pub(super) fn end_floats(&mut self, id: u32) {
         let series = self.series.at_mut(id);
         let slot = Slot { class: series.class, at: series.slot };
         let data = &self.slab.bytes(slot)[..usize::from(series.data_len)];
         let max = series.floats.last_timestamp();
         let min = FloatIter::new(data).next().and_then(Result::ok).map_or(max, |(first, _)| first);
-        let samples = series.floats.samples();
-        series.chunks = self.chunks.seal(Encoding::Floats, samples, min, max, data, series.chunks);
+        self.windows.closed(self.windows.of(max));
+        let chunk = (Encoding::Floats, series.floats.samples(), min, max, data);
+        series.chunks = keep(&mut self.windows, &mut self.chunks, chunk, series.chunks);
         self.slab.free(slot);
         series.floats.restart();
         series.data_len = 0;
@@ -203,34 +233,41 @@ impl SeriesStore {
     }
 
     fn append_histogram(&mut self, id: u32, timestamp: i64, bytes: &[u8]) {
-        let window = self.window;
         let state = &self.more_mut(id).histograms;
         let full = state.samples() >= CHUNK_SAMPLES || state.data().len() >= HISTOGRAM_CHUNK_BYTES;
-        if state.samples() > 0 && (full || !same_window(window, timestamp, state.last_timestamp())) {
-            self.seal_histograms(id);
+        let (samples, last) = (state.samples(), state.last_timestamp());
+        if samples > 0 && (full || !self.windows.same(timestamp, last)) {
+            self.end_histograms(id);
+        }
+        if self.more_mut(id).histograms.samples() == 0 {
+            self.windows.opened(self.windows.of(timestamp));
         }
         let more = self.more_mut(id);
         more.histograms.append(timestamp, bytes).expect("newer than the last");
         more.has_histograms = true;
     }
 
-    fn seal_histograms(&mut self, id: u32) {
+    /// Ends the open chunk of histograms, which must have samples.
+    pub(super) fn end_histograms(&mut self, id: u32) {
         let state = &mut self.more_mut(id).histograms;
         let (samples, max) = (state.samples(), state.last_timestamp());
         let data = state.take();
         let min =
             HistogramIter::new(&data).next_sample().and_then(Result::ok).map_or(max, |(first, _)| first);
+        self.windows.closed(self.windows.of(max));
         let series = self.series.at_mut(id);
-        series.chunks = self.chunks.seal(Encoding::Histograms, samples, min, max, &data, series.chunks);
+        let chunk = (Encoding::Histograms, samples, min, max, &data[..]);
+        series.chunks = keep(&mut self.windows, &mut self.chunks, chunk, series.chunks);
     }
 
     fn store_late(&mut self, id: u32, timestamp: i64, sample: Sample<'_>) {
-        let window = self.window;
         let late = &self.more_mut(id).late;
-        if late.len() >= LATE_SAMPLES
-            || late.first().is_some_and(|(first, _)| !same_window(window, timestamp, *first))
-        {
-            self.seal_late(id);
+        let (buffered, first) = (late.len(), late.first().map(|(first, _)| *first));
+        if buffered >= LATE_SAMPLES || first.is_some_and(|first| !self.windows.same(timestamp, first)) {
+            self.end_late(id);
+        }
+        if self.more_mut(id).late.is_empty() {
+            self.windows.opened(self.windows.of(timestamp));
         }
         let late = &mut self.more_mut(id).late;
         match late.binary_search_by_key(&timestamp, |(at, _)| *at) {
@@ -244,17 +281,23 @@ impl SeriesStore {
         }
     }
 
-    fn seal_late(&mut self, id: u32) {
+    /// Makes chunks of the buffered late samples, of which there must be some.
+    pub(super) fn end_late(&mut self, id: u32) {
         let late = std::mem::take(&mut self.more_mut(id).late);
+        if let Some((first, _)) = late.first() {
+            self.windows.closed(self.windows.of(*first));
+        }
         for (encoding, samples, min, max, data) in encode_late(&late) {
             let series = self.series.at_mut(id);
-            series.chunks = self.chunks.seal(encoding, samples, min, max, &data, series.chunks);
+            let chunk = (encoding, samples, min, max, &data[..]);
+            series.chunks = keep(&mut self.windows, &mut self.chunks, chunk, series.chunks);
         }
     }
 
-    /// Compares a value with what the head has for its timestamp: open chunks, late samples and sealed chunks. Where values
-    /// compete (after a merge), an equal one counts, else the one that [`resolve`] chooses.
-    pub(super) fn seen(&self, id: u32, timestamp: i64, sample: Sample<'_>) -> Seen {
+    /// Compares a value with what the head has for its timestamp: open chunks, late samples and sealed chunks, but for those that
+    /// an epoch before `epoch` sealed. Where values compete (after a merge), an equal one counts, else the one that [`resolve`]
+    /// chooses.
+    pub(super) fn seen(&self, id: u32, timestamp: i64, sample: Sample<'_>, epoch: Epoch) -> Seen {
         let series = self.series.at(id);
         let mut found = Found { sample, best: Seen::Nothing };
         if series.floats.samples() > 0 {
@@ -270,8 +313,10 @@ impl SeriesStore {
                 found.note(more.late[at].1.clone());
             }
         }
+        let hidden = self.windows.hidden(self.windows.of(timestamp), epoch);
         for reference in self.chunks.list(series.chunks) {
-            if timestamp < reference.min || timestamp > reference.max() || found.best == Seen::Equal {
+            let apart = timestamp < reference.min || timestamp > reference.max();
+            if apart || reference.generation() < hidden || found.best == Seen::Equal {
                 continue;
             }
             if let Ok(chunk) = self.chunks.read(reference) {
@@ -283,23 +328,6 @@ impl SeriesStore {
             }
         }
         found.best
-    }
-
-    /// A series with no samples yet.
-    pub(super) fn create(&mut self, hash: u64, labels: u32, label_count: u16) -> u32 {
-        let series = Series {
-            hash,
-            floats: FloatState::default(),
-            labels,
-            label_count,
-            data_len: 0,
-            slot: 0,
-            chunks: NONE,
-            minute: 0,
-            class: 0,
-            flags: 0,
-        };
-        self.series.push(series)
     }
 }
 
@@ -342,8 +370,14 @@ pub(super) fn resolves_above(a: &LateValue, b: &LateValue) -> bool {
     resolve(&value(a), &value(b)) == Ordering::Greater
 }
 
-pub(super) fn same_window(length: WindowLength, a: i64, b: i64) -> bool {
-    length.window(TimestampMs(a)) == length.window(TimestampMs(b))
+/// Encoding, samples, first and last timestamp, bytes.
+type Ended<'a> = (Encoding, u16, i64, i64, &'a [u8]);
+
+/// Puts a chunk that ended in front of a series' list.
+fn keep(windows: &mut Windows, chunks: &mut ChunkStore, ended: Ended<'_>, previous: u32) -> u32 {
+    let (encoding, samples, min, max, data) = ended;
+    let generation = windows.ended(windows.of(min), samples, data.len());
+    chunks.seal(&NewChunk { encoding, samples, min, max, generation, data }, previous)
 }
 
 struct Found<'a> {

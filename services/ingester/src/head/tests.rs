@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use narthex_model::{Histogram, Labels, MatchOp, Matcher, TimeRange, Value};
+use narthex_model::{Epoch, Histogram, Labels, MatchOp, Matcher, TimeRange, Value};
 use narthex_rpc::{
     frame::{Frame, FrameBuilder},
     v1::sample_refusal::Reason,
@@ -12,6 +12,7 @@ use super::*;
 const HOUR: i64 = 3_600_000;
 const WINDOW: WindowLength = WindowLength::DEFAULT;
 const NOW: i64 = 1_700_000_000_000;
+const EPOCH: Epoch = Epoch(1);
 
 /// Keeps what a head logs, to make it again.
 #[derive(Debug, Default, Clone)]
@@ -114,14 +115,15 @@ fn content(head: &Head) -> Content {
 }
 
 fn chunks(head: &Head) -> Vec<Vec<narthex_chunk::Chunk>> {
-    (0..head.series_count()).map(|id| head.chunks_of(id, TimeRange::ALL).expect("intact")).collect()
+    (0..head.id_bound()).map(|id| head.chunks_of(id, TimeRange::ALL).expect("intact")).collect()
 }
 
 #[test]
 fn verdicts_follow_the_contract() {
     let mut head = Head::new(1 << 20, WINDOW);
     let limits = PushLimits { out_of_order_window_ms: 600_000, ..PushLimits::default() };
-    let mut push = |writes: &[Write]| head.push(&frame(writes), NOW, &limits, &mut ()).expect("well-formed");
+    let mut push =
+        |writes: &[Write]| head.push(&frame(writes), NOW, EPOCH, &limits, &mut ()).expect("well-formed");
     assert_eq!(reasons(&push(&[float(1, NOW - HOUR, 1.0), float(1, NOW, 2.0), float(2, NOW, 2.0)])), []);
     let again = push(&[float(1, NOW - HOUR, 1.0), float(1, NOW, 2.0)]);
     assert_eq!((reasons(&again), again.known, again.stored), (vec![], 2, 0), "beyond the window, but equal");
@@ -153,7 +155,7 @@ fn verdicts_follow_the_contract() {
 fn values_differ_by_their_bits() {
     let mut head = Head::new(1 << 20, WINDOW);
     let mut push = |writes: &[Write]| {
-        head.push(&frame(writes), NOW, &PushLimits::default(), &mut ()).expect("well-formed")
+        head.push(&frame(writes), NOW, EPOCH, &PushLimits::default(), &mut ()).expect("well-formed")
     };
     push(&[float(1, NOW, 0.0), float(2, NOW, narthex_model::stale_marker())]);
     let pushed =
@@ -167,7 +169,7 @@ fn the_series_limit_never_refuses_an_active_series() {
     let mut head = Head::new(1 << 20, WINDOW);
     let limits = PushLimits { max_series: 2, ..PushLimits::default() };
     let push = |head: &mut Head, now: i64, writes: &[Write]| {
-        head.push(&frame(writes), now, &limits, &mut ()).expect("well-formed")
+        head.push(&frame(writes), now, EPOCH, &limits, &mut ()).expect("well-formed")
     };
     assert_eq!(
         reasons(&push(&mut head, NOW, &[float(1, NOW, 1.0), float(2, NOW, 1.0), float(3, NOW, 1.0)])),
@@ -195,7 +197,7 @@ fn labels_are_checked_when_the_series_is_new() {
     builder.float(NOW, 1.0);
     let frame = Frame::parse(builder.finish()).expect("the form is right");
     let mut head = Head::new(1 << 20, WINDOW);
-    assert!(head.push(&frame, NOW, &PushLimits::default(), &mut ()).is_err());
+    assert!(head.push(&frame, NOW, EPOCH, &PushLimits::default(), &mut ()).is_err());
     assert_eq!(head.series_count(), 0);
 }
 
@@ -214,7 +216,7 @@ fn series_of_equal_hash_are_told_apart() {
 fn matchers_select_what_they_say() {
     let mut head = Head::new(1 << 20, WINDOW);
     let writes: Vec<_> = (0..10).map(|series| float(series, NOW, 1.0)).collect();
-    head.push(&frame(&writes), NOW, &PushLimits::default(), &mut ()).expect("well-formed");
+    head.push(&frame(&writes), NOW, EPOCH, &PushLimits::default(), &mut ()).expect("well-formed");
     let all: Vec<_> = (0..10).map(labels).collect();
     let matcher = |(name, op, value)| Matcher::new(name, op, value).expect("compiles");
     let matchers = [
@@ -304,7 +306,7 @@ proptest! {
                 snapshot = Some((head.snapshot_start(), take_snapshot(&head), number));
             }
             let mut kept = Kept::default();
-            let pushed = head.push(&frame(&writes), now, &limits, &mut kept).expect("well-formed");
+            let pushed = head.push(&frame(&writes), now, EPOCH, &limits, &mut kept).expect("well-formed");
             log.push(kept);
             let mut refused = Vec::new();
             for (sample, write) in writes.iter().enumerate() {
@@ -336,7 +338,7 @@ proptest! {
         let mut head = Head::new(400, WINDOW);
         for writes in &frames {
             let writes: Vec<_> = writes.iter().map(|write| Write { timestamp: NOW + write.timestamp, ..write.clone() }).collect();
-            head.push(&frame(&writes), NOW, &PushLimits::default(), &mut ()).expect("well-formed");
+            head.push(&frame(&writes), NOW, EPOCH, &PushLimits::default(), &mut ()).expect("well-formed");
         }
         let mut parts = take_snapshot(&head);
         if !parts[part].is_empty() {
@@ -360,7 +362,7 @@ proptest! {
             let mut head = Head::new(400, WINDOW);
             for value in values {
                 let writes = [float(1, NOW, f64::from(value)), float(1, NOW + 1, 0.0)];
-                head.push(&frame(&writes), NOW + 10 * HOUR, &PushLimits::FROM_PEER, &mut ()).expect("well-formed");
+                head.push(&frame(&writes), NOW + 10 * HOUR, EPOCH, &PushLimits::FROM_PEER, &mut ()).expect("well-formed");
             }
             content(&head)
         };
@@ -385,6 +387,6 @@ fn load_snapshot(start: SnapshotStart, parts: &[Vec<u8>]) -> Head {
     head.load_pairs(&parts[0]).expect("own pairs");
     head.load_slice(&parts[1]).expect("own slice");
     head.load_end(&parts[2], |_| Err::<bytes::Bytes, SnapshotError>(SnapshotError)).expect("own end");
-    assert_eq!(head.series_count(), start.series);
+    assert_eq!(head.id_bound(), start.series);
     head
 }

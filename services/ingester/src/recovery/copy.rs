@@ -6,7 +6,7 @@ use std::{collections::VecDeque, pin::Pin};
 
 use futures::{Stream, StreamExt};
 use narthex_chunk::check_chunk;
-use narthex_model::{Labels, MetricType, RingRevision, Sample, TimestampMs, Value, WorkspaceId};
+use narthex_model::{Epoch, Labels, MetricType, RingRevision, Sample, TimestampMs, Value, WorkspaceId};
 use narthex_rpc::{
     RpcError,
     frame::{Frame, FrameBuilder},
@@ -154,6 +154,8 @@ pub(crate) struct Sink<'a> {
     pub(crate) metrics: &'a Metrics,
     /// Stamp of the pushes.
     pub(crate) now: TimestampMs,
+    /// The epoch that the owner has adopted.
+    pub(crate) epoch: Epoch,
 }
 
 impl Sink<'_> {
@@ -163,7 +165,7 @@ impl Sink<'_> {
         }
         let samples = frame.sample_count() as u64;
         let frame = Frame::parse(frame.finish()).map_err(StorageError::Frame)?;
-        self.storage.push(self.workspace, self.now, frame, PushLimits::FROM_PEER).await?;
+        self.storage.push(self.workspace, self.epoch, self.now, frame, PushLimits::FROM_PEER).await?;
         self.metrics.recovery_samples.inc_by(samples);
         Ok(())
     }

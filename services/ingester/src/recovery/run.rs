@@ -137,6 +137,7 @@ fn context(service: &IngesterService, workspace: WorkspaceId, ring: RingRevision
         ring_revision: ring.0,
         min_ms: i64::MIN,
         max_ms: i64::MAX,
+        blocks: Vec::new(),
     }
 }
 
@@ -168,11 +169,15 @@ async fn copy_workspace(
         metadata.extend(peers.metadata(address, request, CALL_LIMIT).await?.metadata);
     }
     let storage = service.storage().map_err(RpcError::from)?;
+    // What this disk sealed lacks what it lost: the cuts are to be sealed again with what is copied now.
+    storage.void_seals(workspace).await?;
     let selection = storage.select(workspace, &[], TimeRange::ALL, Budget::default())?;
     let own = service.own_answer(selection).map_err(RpcError::from)?;
     let own: Messages = own.map(|message| message.map_err(RpcError::from)).boxed();
     let own = Source::open("this owner".to_owned(), own, RingRevision(0)).await?;
-    let sink = Sink { workspace, storage, metrics: service.metrics(), now: service.data_clock().now() };
+    let epoch = service.record().map_err(RpcError::from)?.get().adopted.epoch;
+    let sink =
+        Sink { workspace, storage, metrics: service.metrics(), now: service.data_clock().now(), epoch };
     copy(own, [left_source, right_source], metadata, &sink).await
 }
 

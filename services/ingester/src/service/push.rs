@@ -51,8 +51,11 @@ impl IngesterService {
             from_peer: false,
         };
         let received = TimestampMs(request.received_ms);
-        let pushed =
-            storage.push(workspace, received, frame, limits).await.map_err(|error| self.failed(&error))?;
+        let epoch = pass.adopted().epoch;
+        let pushed = storage
+            .push(workspace, epoch, received, frame, limits)
+            .await
+            .map_err(|error| self.failed(&error))?;
         let refusals = pushed
             .refusals
             .iter()

@@ -176,6 +176,18 @@ impl Iterator for Messages {
     }
 }
 
+/// A chunk of the series with this number in the answer.
+pub(crate) fn chunk_message(series: u32, chunk: &Chunk) -> v1::Chunk {
+    v1::Chunk {
+        series,
+        encoding: chunk.encoding.tag(),
+        samples: chunk.samples,
+        min_ms: chunk.min_ms,
+        max_ms: chunk.max_ms,
+        data: chunk.data.clone(),
+    }
+}
+
 /// Data being collected: a message of chunks and, in mode DIGEST, one of digests behind it.
 #[derive(Default)]
 struct Batch {
@@ -187,14 +199,7 @@ struct Batch {
 impl Batch {
     fn chunk(&mut self, series: u32, chunk: &Chunk) {
         self.bytes += chunk.data.len() + 32;
-        self.chunks.push(v1::Chunk {
-            series,
-            encoding: chunk.encoding.tag(),
-            samples: chunk.samples,
-            min_ms: chunk.min_ms,
-            max_ms: chunk.max_ms,
-            data: chunk.data.clone(),
-        });
+        self.chunks.push(chunk_message(series, chunk));
     }
 
     fn digest(&mut self, series: u32, window: Window, digest: SetHash) {
@@ -251,7 +256,11 @@ pub(crate) fn status_of(error: &StorageError) -> Status {
     let text = error.to_string();
     match error {
         StorageError::Full(_) | StorageError::Failed(_) | StorageError::Closed => Status::unavailable(text),
+        StorageError::OverQuota { .. } | StorageError::Expelled => Status::unavailable(text),
         StorageError::Frame(_) | StorageError::TooLarge(_) => Status::invalid_argument(text),
+        StorageError::NotSealed | StorageError::CutGone | StorageError::SealedTooOften => {
+            Status::failed_precondition(text)
+        }
         // Another owner has an undamaged copy.
         StorageError::Chunk(_) => Status::unavailable(text),
         StorageError::OverBudget { .. } => Status::resource_exhausted(text),

@@ -20,7 +20,7 @@ use super::{
     disk::Disk,
     error::{OpenError, StorageError},
     replay::Rebuilt,
-    shared::{Shared, Workspace},
+    shared::{Shared, Snapshot, Workspace},
     snapshot_file,
     writer::Job,
 };
@@ -106,9 +106,20 @@ fn write_all(shared: &Shared) -> Result<u64, StorageError> {
     if outcome.is_err() {
         shared.uncheckpointed.fetch_add(pending, Ordering::Relaxed);
     }
-    let (checkpoint, bytes) = outcome?;
-    clean(shared, &checkpoint);
+    let (checkpoint, named, bytes) = outcome?;
+    clean_log(shared, &checkpoint);
+    release_ids(shared, &named);
+    clean_heads_beside(shared, &named);
     Ok(bytes)
+}
+
+/// Ids that only older checkpoints knew are free.
+fn release_ids(shared: &Shared, named: &[(WorkspaceId, Snapshot)]) {
+    for (id, snapshot) in named {
+        if let Some(workspace) = shared.workspace(*id) {
+            workspace.state.write().head.snapshot_durable(snapshot.number);
+        }
+    }
 }
 
 type IoFailed = (PathBuf, io::Error);
@@ -121,30 +132,38 @@ fn io_failed(path: &Path, error: &io::Error) -> StorageError {
     }
 }
 
-fn snapshot_all(shared: &Shared, first_segment: u32) -> Result<(Checkpoint, u64), IoFailed> {
+/// Snapshots by workspace.
+type Named = Vec<(WorkspaceId, Snapshot)>;
+
+fn snapshot_all(shared: &Shared, first_segment: u32) -> Result<(Checkpoint, Named, u64), IoFailed> {
     let workspaces: Vec<_> =
         shared.workspaces.read().iter().map(|(id, workspace)| (*id, workspace.clone())).collect();
     let mut checkpoint =
         Checkpoint { first_segment, newest: LogPosition::new(first_segment, 0), snapshots: Vec::new() };
-    let mut bytes = 0;
+    let (mut bytes, mut named) = (0, Vec::new());
     for (id, workspace) in workspaces {
         if shared.abandoned.load(Ordering::Acquire) {
             return Err((shared.config.directory.clone(), io::Error::other("storage is closing")));
         }
-        let (kept, applied) = {
+        let (kept, applied, dropped) = {
             let state = workspace.state.read();
-            (state.snapshot.clone(), state.applied)
+            (state.snapshot.clone(), state.applied, state.dropped)
         };
-        let name = match kept {
-            Some((name, begun)) if begun == applied => name,
+        // What comes from now on is in the log behind this checkpoint.
+        if dropped {
+            continue;
+        }
+        let snapshot = match kept {
+            Some(snapshot) if snapshot.begun == applied => snapshot,
             _ => {
-                let (name, written) = snapshot_one(shared, id, &workspace, first_segment)?;
-                checkpoint.newest = checkpoint.newest.max(written.newest);
-                bytes += written.bytes;
-                name
+                let (snapshot, newest) = snapshot_one(shared, id, &workspace, first_segment)?;
+                checkpoint.newest = checkpoint.newest.max(newest);
+                bytes += snapshot.bytes;
+                snapshot
             }
         };
-        checkpoint.snapshots.push((id, name));
+        checkpoint.snapshots.push((id, snapshot.name.clone()));
+        named.push((id, snapshot));
     }
     let directory = &shared.config.directory;
     let (fresh, path) = (directory.join(format!("{FILE}.new")), directory.join(FILE));
@@ -156,7 +175,7 @@ fn snapshot_all(shared: &Shared, first_segment: u32) -> Result<(Checkpoint, u64)
         shared.disk.sync_directory(directory)
     };
     replace().map_err(|error| (path.clone(), error))?;
-    Ok((checkpoint, bytes))
+    Ok((checkpoint, named, bytes))
 }
 
 fn snapshot_one(
@@ -164,7 +183,7 @@ fn snapshot_one(
     id: WorkspaceId,
     workspace: &Workspace,
     segment: u32,
-) -> Result<(String, snapshot_file::Written), IoFailed> {
+) -> Result<(Snapshot, LogPosition), IoFailed> {
     write_frozen(shared, id, workspace)?;
     let directory = shared.head_directory(id);
     let name = format!("{segment:010}.snap");
@@ -177,8 +196,14 @@ fn snapshot_one(
         Ok(written)
     };
     let written = make().map_err(|error| (path.clone(), error))?;
-    workspace.state.write().snapshot = Some((name.clone(), written.begun));
-    Ok((name, written))
+    let snapshot_file::Written { begun, newest, bytes, number, files } = written;
+    let snapshot = Snapshot { name, begun, number, files, bytes };
+    let mut state = workspace.state.write();
+    // Of a head that was dropped meanwhile nothing may be kept.
+    if !state.dropped {
+        state.snapshot = Some(snapshot.clone());
+    }
+    Ok((snapshot, newest))
 }
 
 /// Writes chunk files that are frozen and not on disk yet, so that their memory is given back.
@@ -197,11 +222,8 @@ pub(super) fn write_chunk_files(shared: &Shared) -> Result<(), StorageError> {
 fn write_frozen(shared: &Shared, id: WorkspaceId, workspace: &Workspace) -> Result<(), IoFailed> {
     let (frozen, position) = {
         let state = workspace.state.read();
-        let files = state.head.sealed_files().iter().enumerate();
-        let frozen: Vec<_> = files
-            .filter(|(_, file)| !file.on_disk)
-            .map(|(at, file)| (at as u32, file.bytes.clone()))
-            .collect();
+        let files = state.head.sealed_files().filter(|(_, file)| !file.on_disk);
+        let frozen: Vec<_> = files.map(|(number, file)| (number, file.bytes.clone())).collect();
         (frozen, state.applied)
     };
     let directory = shared.head_directory(id);
@@ -220,7 +242,7 @@ fn write_frozen(shared: &Shared, id: WorkspaceId, workspace: &Workspace) -> Resu
 }
 
 /// Removes what the checkpoint made superfluous; a file that stays costs space and is tried again with the next one.
-fn clean(shared: &Shared, checkpoint: &Checkpoint) {
+fn clean_log(shared: &Shared, checkpoint: &Checkpoint) {
     let wal = shared.wal_directory();
     let damaged = shared.damaged_segments.lock().clone();
     let mut left = 0;
@@ -238,12 +260,36 @@ fn clean(shared: &Shared, checkpoint: &Checkpoint) {
         }
     }
     shared.metrics.wal_segments.set(left);
-    for (workspace, snapshot) in &checkpoint.snapshots {
-        let directory = shared.head_directory(*workspace);
+}
+
+/// Removes snapshots and chunk files that neither the checkpoint nor the heads need, and what is left of dropped workspaces.
+fn clean_heads_beside(shared: &Shared, named: &[(WorkspaceId, Snapshot)]) {
+    let root = shared.config.directory.join("heads");
+    let named: HashMap<WorkspaceId, &Snapshot> = named.iter().map(|(id, snapshot)| (*id, snapshot)).collect();
+    for entry in shared.disk.list(&root).unwrap_or_default() {
+        let Ok(id) = entry.parse::<WorkspaceId>() else { continue };
+        // Without a head it is what a damaged snapshot left; the next start removes that.
+        let (snapshot, Some(workspace)) = (named.get(&id), shared.workspace(id)) else { continue };
+        let directory = root.join(entry);
+        let mut left = 0;
         for name in shared.disk.list(&directory).unwrap_or_default() {
-            if name.ends_with(".snap") && name != *snapshot {
-                let _ = shared.disk.remove(&directory.join(name));
+            let number = chunk_file::number(&name);
+            let kept = match number {
+                Some(number) => {
+                    snapshot.is_some_and(|snapshot| snapshot.files.binary_search(&number).is_ok())
+                        || workspace.state.read().head.has_file(number)
+                }
+                None => !name.ends_with(".snap") || snapshot.is_some_and(|snapshot| snapshot.name == name),
+            };
+            if kept || shared.disk.remove(&directory.join(&name)).is_err() {
+                left += 1;
+            } else if let Some(number) = number {
+                workspace.state.write().head.file_deleted(number);
             }
+        }
+        if snapshot.is_none() && left == 0 {
+            let _ = shared.disk.remove_directory(&directory);
+            let _ = shared.submit(Job::Reap(id));
         }
     }
 }
@@ -359,11 +405,9 @@ fn clean_heads(config: &StorageConfig, disk: &dyn Disk, heads: &HashMap<Workspac
         let rebuilt = entry.parse::<WorkspaceId>().ok().and_then(|id| heads.get(&id));
         let mut named = HashSet::new();
         if let Some(rebuilt) = rebuilt {
-            named.extend(rebuilt.snapshot.iter().map(|(name, _)| name.clone()));
-            let files = rebuilt.head.sealed_files().iter().enumerate();
-            named.extend(
-                files.filter(|(_, file)| file.on_disk).map(|(number, _)| chunk_file::name(number as u32)),
-            );
+            named.extend(rebuilt.snapshot.iter().map(|snapshot| snapshot.name.clone()));
+            let files = rebuilt.snapshot.iter().flat_map(|snapshot| &snapshot.files);
+            named.extend(files.map(|number| chunk_file::name(*number)));
         }
         let directory = root.join(entry);
         for name in disk.list(&directory).unwrap_or_default().into_iter().filter(|name| !named.contains(name))

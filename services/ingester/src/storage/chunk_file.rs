@@ -20,6 +20,11 @@ pub(super) fn name(number: u32) -> String {
     format!("{number:010}.chunks")
 }
 
+/// The number in a chunk file's name.
+pub(super) fn number(name: &str) -> Option<u32> {
+    name.strip_suffix(".chunks").filter(|digits| digits.len() == 10)?.parse().ok()
+}
+
 /// Writes a file under a temporary name, syncs it and gives it its own name; the caller syncs the directory.
 pub(super) fn write(
     disk: &dyn Disk,

@@ -30,6 +30,10 @@ pub struct StorageConfig {
     pub checkpoint_bytes: u64,
     /// Size of chunk files of one workspace.
     pub chunk_file_bytes: usize,
+    /// Bytes that one workspace may have on disk (chunk files and snapshot); 0: no bound.
+    pub workspace_quota_bytes: u64,
+    /// Bytes that the whole directory may have; 0: no bound.
+    pub quota_bytes: u64,
     /// Length of the windows in which samples are cut; never changes for a data directory.
     pub window: WindowLength,
     /// What to do when synced parts of WAL, checkpoint or chunk files are damaged.
@@ -57,6 +61,8 @@ impl StorageConfig {
             checkpoint_interval: Duration::from_secs(300),
             checkpoint_bytes: 128 << 20,
             chunk_file_bytes: 16 << 20,
+            workspace_quota_bytes: 0,
+            quota_bytes: 0,
             window: WindowLength::DEFAULT,
             on_damage: OnDamage::Refuse,
         }

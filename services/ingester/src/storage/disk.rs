@@ -44,6 +44,8 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes a directory, which must be empty.
+    fn remove_directory(&self, path: &Path) -> io::Result<()>;
     /// Makes created, renamed and removed names of a directory durable.
     fn sync_directory(&self, path: &Path) -> io::Result<()>;
 }
@@ -85,6 +87,10 @@ impl Disk for OsDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn remove_directory(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {

@@ -25,6 +25,35 @@ pub enum StorageError {
     /// A frame so large that no record may hold it.
     #[error("push frame of {0} bytes is larger than a record of the write-ahead log may be")]
     TooLarge(usize),
+    /// More is on disk than the quota allows; nothing of the push was stored. Goes away when cuts were flushed and forgotten.
+    #[error(
+        "the disk quota is used up: {what} holds {used} bytes on disk, its quota is {quota} bytes; pushes are refused until blocks \
+         were uploaded: see why flushes fail, or raise {option}"
+    )]
+    OverQuota {
+        /// Who holds it.
+        what: String,
+        /// Bytes on disk, now or soon.
+        used: u64,
+        /// The quota.
+        quota: u64,
+        /// The setting.
+        option: &'static str,
+    },
+    /// The read took so long that what it reads is forgotten.
+    #[error("samples moved to blocks while they were read: read again")]
+    Expelled,
+    /// The cut is not sealed here.
+    #[error("the cut is not sealed by this owner")]
+    NotSealed,
+    /// The cut was forgotten, or its seal was voided, while it was read.
+    #[error("the cut is no longer held by this owner")]
+    CutGone,
+    /// The window was sealed in so many epochs that chunks cannot tell them apart.
+    #[error(
+        "the window was sealed in too many epochs: it can be sealed again once its committed cuts are forgotten"
+    )]
+    SealedTooOften,
     /// A chunk on disk is damaged.
     #[error("a stored chunk cannot be read: {0}")]
     Chunk(#[from] ChunkError),
@@ -64,6 +93,19 @@ pub enum OpenError {
         path: PathBuf,
         /// What is wrong.
         what: String,
+    },
+    /// The directory was written with windows of another length.
+    #[error(
+        "{path} was written with windows of {stored} ms and cannot be read with windows of {configured} ms: the window length \
+         of a deployment never changes"
+    )]
+    OtherWindows {
+        /// The data directory.
+        path: PathBuf,
+        /// The length it was written with, in milliseconds.
+        stored: i64,
+        /// The length it was to be opened with.
+        configured: i64,
     },
     /// A file of a newer version.
     #[error("{path} was written by a newer version ({what}); use that version")]

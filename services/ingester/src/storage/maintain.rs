@@ -1,4 +1,4 @@
-//! The maintainer: writes frozen chunk files and checkpoints beside the writer, when they are due.
+//! The maintainer: writes frozen chunk files and checkpoints beside the writer, when they are due, and measures what is on disk.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -22,6 +22,7 @@ pub(super) fn run(shared: &Shared) {
             return;
         }
         drop(state);
+        measure(shared);
         let now = shared.clock.monotonic();
         if failed_at.is_some_and(|at| now.saturating_sub(at) < RETRY) {
             continue;
@@ -36,4 +37,14 @@ pub(super) fn run(shared: &Shared) {
         };
         failed_at = outcome.is_err().then_some(now);
     }
+}
+
+/// Counts the bytes of the directory: heads with what they will write, and the log since the last checkpoint with what is
+/// preallocated.
+pub(super) fn measure(shared: &Shared) {
+    let workspaces: Vec<_> = shared.workspaces.read().values().cloned().collect();
+    let heads = workspaces.iter().map(|workspace| workspace.state.read().disk_bytes()).sum::<u64>();
+    let bytes = heads + shared.uncheckpointed.load(Ordering::Relaxed) + shared.config.allocate_bytes;
+    shared.disk_bytes.store(bytes, Ordering::Relaxed);
+    shared.metrics.disk_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
 }

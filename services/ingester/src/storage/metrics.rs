@@ -27,6 +27,10 @@ pub(super) struct StorageMetrics {
     pub(super) refused_pushes: Family<ReasonLabel, Counter>,
     pub(super) series_created: Counter,
     pub(super) metadata_dropped: Counter,
+    pub(super) sealed_cuts: Counter,
+    pub(super) forgotten_cuts: Counter,
+    pub(super) removed_series: Counter,
+    pub(super) disk_bytes: Gauge,
     pub(super) wal_bytes: Counter,
     pub(super) wal_batches: Counter,
     pub(super) wal_segments: Gauge,
@@ -64,6 +68,9 @@ impl StorageMetrics {
         );
         counter("created_series", "Series created", &metrics.series_created);
         counter("dropped_metadata_entries", "Metadata entries dropped by a limit", &metrics.metadata_dropped);
+        counter("sealed_cuts", "Cuts sealed, cuts sealed again included", &metrics.sealed_cuts);
+        counter("forgotten_cuts", "Committed cuts that were forgotten", &metrics.forgotten_cuts);
+        counter("removed_series", "Series that left memory", &metrics.removed_series);
         counter("wal_written_bytes", "Bytes written to the write-ahead log", &metrics.wal_bytes);
         counter("wal_batches", "Group commits of the write-ahead log", &metrics.wal_batches);
         counter(
@@ -84,7 +91,7 @@ impl StorageMetrics {
         );
         registry.register(
             "refused_samples",
-            "Samples refused for good, by reason",
+            "Samples that were not stored, by reason; SEALED ones may be sent again",
             metrics.refused_samples.clone(),
         );
         registry.register("refused_pushes", "Frames refused, by reason", metrics.refused_pushes.clone());
@@ -97,6 +104,11 @@ impl StorageMetrics {
             "checkpoint_size_bytes",
             "Size of the newest checkpoint",
             metrics.checkpoint_bytes.clone(),
+        );
+        registry.register(
+            "data_directory_bytes",
+            "Bytes of log, chunk files and snapshots, to which --disk.quota applies",
+            metrics.disk_bytes.clone(),
         );
         registry.register(
             "storage_failed",

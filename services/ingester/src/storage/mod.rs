@@ -5,6 +5,7 @@
 //! heads/<workspace>/<number>.chunks   sealed chunks, mapped
 //! heads/<workspace>/<number>.snap     state of the head: series, open chunks, what is not in chunk files
 //! checkpoint                          names the snapshots, and where the log to replay begins
+//! format                              version and window length of all that
 //! ```
 //!
 //! Four parts: the writer thread (all changes), the syncer (interval mode), the maintainer (chunk files and checkpoints), and
@@ -15,11 +16,15 @@
 mod checkpoint;
 mod chunk_file;
 mod config;
+mod cut;
 mod disk;
 mod error;
+mod format;
+mod lease;
 mod maintain;
 mod mapping;
 mod metrics;
+mod operation;
 mod replay;
 mod select;
 mod shared;
@@ -33,18 +38,21 @@ use std::{
     time::Duration,
 };
 
-use narthex_model::{MetricMetadata, TimestampMs, WorkspaceId};
+use narthex_model::{Epoch, MetricMetadata, TimestampMs, WorkspaceId};
 use narthex_rpc::frame::Frame;
 use narthex_service::{SharedClock, SharedRegistry};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 pub use config::{OnDamage, StorageConfig, WalSync};
+pub use cut::CutView;
 pub use disk::{Disk, DiskFile, OsDisk};
 pub use error::{OpenError, StorageError};
+pub use operation::{Forgot, Sealed};
 pub use replay::ReplayReport;
 pub use select::{Budget, SelectedSeries, Selection};
 
+pub use crate::head::{Boundary, WindowState};
 use crate::head::{HeadStats, PushLimits, Pushed};
 /// Reads the bytes of a log segment in any state; for fuzzing.
 pub use crate::wal::read_any as read_any_wal;
@@ -72,6 +80,9 @@ pub struct WorkspaceStats {
     pub workspace: WorkspaceId,
     /// How much.
     pub head: HeadStats,
+    /// Bytes on disk, now or soon, to which the workspace's quota applies: chunk files, what will be written to them, those not
+    /// deleted yet, and the snapshot.
+    pub disk_bytes: u64,
 }
 
 impl fmt::Debug for Storage {
@@ -121,17 +132,18 @@ impl Storage {
         Ok((storage, report))
     }
 
-    /// Stores a frame's samples; resolves once they are in the log as the sync mode promises, and in the head. Nothing is
+    /// Stores a frame's samples in the epoch that the owner has adopted; resolves once they are in the log as the sync mode promises, and in the head. Nothing is
     /// acknowledged after a failure of the disk. Dropping the future does not undo the push.
     pub async fn push(
         &self,
         workspace: WorkspaceId,
+        epoch: Epoch,
         received: TimestampMs,
         frame: Frame,
         limits: PushLimits,
     ) -> Result<Pushed, StorageError> {
         let (reply, outcome) = oneshot::channel();
-        let push = Push { workspace, received, frame, limits, reply };
+        let push = Push { workspace, epoch, received, frame, limits, reply };
         self.0.shared.submit(Job::Push(Box::new(push)))?;
         outcome.await.unwrap_or(Err(StorageError::Closed))
     }
@@ -151,7 +163,10 @@ impl Storage {
         let all: Vec<_> =
             self.0.shared.workspaces.read().iter().map(|(id, head)| (*id, head.clone())).collect();
         all.into_iter()
-            .map(|(workspace, head)| WorkspaceStats { workspace, head: head.state.read().head.stats() })
+            .map(|(workspace, place)| {
+                let state = place.state.read();
+                WorkspaceStats { workspace, head: state.head.stats(), disk_bytes: state.disk_bytes() }
+            })
             .collect()
     }
 

@@ -17,8 +17,9 @@ use super::{
     config::{OnDamage, StorageConfig},
     disk::Disk,
     error::OpenError,
+    format,
     metrics::StorageMetrics,
-    shared::{Shared, Workspace},
+    shared::{Shared, Snapshot, Workspace},
 };
 use crate::{
     head::{Head, SLICE_SERIES},
@@ -57,8 +58,12 @@ pub(super) struct Rebuilt {
     /// Series in the snapshot, and for each slice of them the position up to which it contains the log.
     pub(super) snapshot_series: u32,
     pub(super) covered: Vec<LogPosition>,
+    /// How much of the log the windows of the snapshot contain.
+    pub(super) begun: LogPosition,
     pub(super) applied: LogPosition,
-    pub(super) snapshot: Option<(String, LogPosition)>,
+    pub(super) snapshot: Option<Snapshot>,
+    /// Dropped, and nothing came since.
+    pub(super) dropped: bool,
 }
 
 impl Rebuilt {
@@ -67,14 +72,72 @@ impl Rebuilt {
             head,
             snapshot_series: 0,
             covered: Vec::new(),
+            begun: LogPosition::default(),
             applied: LogPosition::default(),
             snapshot: None,
+            dropped: false,
         }
     }
 
     fn has(&self, id: u32, position: LogPosition) -> bool {
         id < self.snapshot_series
             && self.covered.get((id / SLICE_SERIES) as usize).is_some_and(|covered| position < *covered)
+    }
+
+    /// Applies a change unless the snapshot contains it; for a sample that is to be applied, whether its series is known.
+    fn apply(&mut self, position: LogPosition, change: Change<'_>) -> Option<bool> {
+        self.dropped = false;
+        match change {
+            Change::Begin { received_ms, .. } => self.head.redo_received(received_ms),
+            Change::Series { id, .. } if self.has(id, position) => {}
+            Change::Series { id, hash, labels } => self.head.redo_series(id, hash, labels),
+            Change::Metadata { metric, kind, help, unit } => {
+                self.head.redo_metadata(metric, kind, help, unit)
+            }
+            Change::Float { id, .. } | Change::Histogram { id, .. } if self.has(id, position) => {}
+            Change::Float { id, timestamp, bits } => return Some(self.head.redo_float(id, timestamp, bits)),
+            Change::Histogram { id, timestamp, bytes } => {
+                return Some(self.head.redo_histogram(id, timestamp, bytes));
+            }
+            Change::EndChunks { window, first, end } => {
+                self.with_covered(position, |head, skip| {
+                    head.end_chunks(window, first..end, skip);
+                });
+            }
+            Change::ForgetChunks { window, boundary, first, end } => {
+                self.with_covered(position, |head, skip| {
+                    head.forget_chunks(window, boundary, first..end, skip);
+                });
+            }
+            Change::Leave { id } if self.has(id, position) => {}
+            Change::Leave { id } => self.head.remove_series(id),
+            // The snapshot has the state of windows at its beginning, and begins after what it is named in was dropped.
+            _ if position < self.begun => {}
+            Change::Forgotten { window, boundary, gone } => self.head.forgotten(window, boundary, gone),
+            Change::ClearMetadata => self.head.clear_metadata(),
+            Change::Act { revision } => self.head.act(revision),
+            Change::Drop => self.empty(),
+            Change::Close { epoch, adopted, window } => self.head.close(epoch, adopted, window),
+            Change::Sealed { window, seal } => self.head.sealed(window, seal),
+            Change::VoidSeals => self.head.void_seals(),
+        }
+        None
+    }
+
+    /// Applies something to the head but for the series that contain it already.
+    fn with_covered(&mut self, position: LogPosition, apply: impl FnOnce(&mut Head, &dyn Fn(u32) -> bool)) {
+        let (bound, covered) = (self.snapshot_series, &self.covered);
+        let skip = |id: u32| {
+            id < bound && covered.get((id / SLICE_SERIES) as usize).is_some_and(|covered| position < *covered)
+        };
+        apply(&mut self.head, &skip);
+    }
+
+    fn empty(&mut self) {
+        self.head = self.head.emptied();
+        (self.snapshot_series, self.covered) = (0, Vec::new());
+        self.snapshot = None;
+        self.dropped = true;
     }
 }
 
@@ -92,6 +155,7 @@ pub(super) fn open(
     let wal = config.directory.join("wal");
     disk.create_directory(&wal).map_err(OpenError::io("creating", &wal))?;
     let lock = lock(&config)?;
+    format::check(&config, &*disk)?;
     disk.sync_directory(&config.directory).map_err(OpenError::io("syncing", &config.directory))?;
     progress("loading the checkpoint");
     let mut report = ReplayReport::default();
@@ -122,9 +186,11 @@ pub(super) fn open(
 }
 
 fn finish(rebuilt: Rebuilt) -> Workspace {
-    let workspace = Workspace::new(rebuilt.head);
+    let Rebuilt { mut head, applied, snapshot, dropped, .. } = rebuilt;
+    head.trim();
+    let workspace = Workspace::new(head);
     let mut state = workspace.state.write();
-    (state.applied, state.snapshot) = (rebuilt.applied, rebuilt.snapshot);
+    (state.applied, state.snapshot, state.dropped) = (applied, snapshot, dropped);
     drop(state);
     workspace
 }
@@ -234,25 +300,10 @@ impl Replay<'_> {
         let (mut samples, mut lost) = (0u64, 0u64);
         rebuilt.applied = rebuilt.applied.max(LogPosition(position.0 + 1));
         read_record(payload, |change| {
-            let stored = match change {
-                Change::Begin { received_ms, .. } => {
-                    rebuilt.head.redo_received(received_ms);
-                    return;
-                }
-                Change::Series { id, hash, labels } => return rebuilt.head.redo_series(id, hash, labels),
-                Change::Metadata { metric, kind, help, unit } => {
-                    return rebuilt.head.redo_metadata(metric, kind, help, unit);
-                }
-                Change::Float { id, .. } | Change::Histogram { id, .. } if rebuilt.has(id, position) => {
-                    return;
-                }
-                Change::Float { id, timestamp, bits } => rebuilt.head.redo_float(id, timestamp, bits),
-                Change::Histogram { id, timestamp, bytes } => {
-                    rebuilt.head.redo_histogram(id, timestamp, bytes)
-                }
-            };
-            samples += u64::from(stored);
-            lost += u64::from(!stored);
+            if let Some(stored) = rebuilt.apply(position, change) {
+                samples += u64::from(stored);
+                lost += u64::from(!stored);
+            }
         })?;
         self.report.samples += samples;
         self.report.lost_samples += lost;

@@ -1,15 +1,16 @@
 //! Reading from storage: selections in `cmp_series` order, label names and values.
 //!
 //! A selection fixes its series when it is made and reads their chunks later, a few hundred series to a lock, so that a long
-//! answer neither holds up the writer nor keeps copies of everything. Samples that arrive meanwhile may be in it or not.
+//! answer neither holds up the writer nor keeps copies of everything. Samples that arrive meanwhile may be in it or not; what
+//! is forgotten meanwhile waits for the selection (see `lease`). An id may come to mean another series, so labels decide.
 
-use std::{collections::BTreeSet, ops::Range, sync::Arc};
+use std::{collections::BTreeSet, ops::Range};
 
 use narthex_chunk::Chunk;
-use narthex_model::{Labels, Matcher, TimeRange, WindowLength, WorkspaceId};
+use narthex_model::{Labels, ManifestRevision, Matcher, TimeRange, WindowLength, WorkspaceId};
 use roaring::RoaringBitmap;
 
-use super::{Storage, error::StorageError, shared::Workspace};
+use super::{Storage, error::StorageError, lease::Lease, shared::Workspace};
 
 /// Series that are read under one lock.
 const BATCH: usize = 256;
@@ -37,11 +38,12 @@ pub struct SelectedSeries {
 /// The series that matched, in `cmp_series` order.
 #[derive(Debug)]
 pub struct Selection {
-    workspace: Option<Arc<Workspace>>,
+    lease: Option<Lease>,
     series: Vec<(Labels, u32)>,
     range: TimeRange,
     budget: Budget,
     window: WindowLength,
+    acted: ManifestRevision,
 }
 
 impl Storage {
@@ -55,25 +57,27 @@ impl Storage {
     ) -> Result<Selection, StorageError> {
         let window = self.0.shared.config.window;
         let Some(workspace) = self.0.shared.workspace(workspace) else {
-            return Ok(Selection { workspace: None, series: Vec::new(), range, budget, window });
+            let acted = ManifestRevision(0);
+            return Ok(Selection { lease: None, series: Vec::new(), range, budget, window, acted });
         };
-        let ids = workspace.state.read().head.matching(matchers);
-        let mut series = Vec::new();
-        let mut ids = ids.iter();
-        loop {
-            let batch: Vec<u32> = ids.by_ref().take(BATCH).collect();
-            if batch.is_empty() {
-                break;
+        // First the lease, then the revision: what is forgotten by a newer one waits for the lease.
+        let lease = Lease::new(workspace.clone());
+        let acted = workspace.state.read().head.acted();
+        let mut series = with_steady_ids(&workspace, || {
+            let ids: Vec<u32> = workspace.state.read().head.matching(matchers).iter().collect();
+            let mut series = Vec::new();
+            for batch in ids.chunks(BATCH) {
+                let state = workspace.state.read();
+                let held = batch.iter().filter(|id| state.head.has_samples(**id, range));
+                series.extend(held.map(|id| (state.head.labels_of(*id), *id)));
+                if budget.max_series > 0 && series.len() as u64 > budget.max_series {
+                    return Err(StorageError::OverBudget { what: "series", limit: budget.max_series });
+                }
             }
-            let state = workspace.state.read();
-            let held = batch.into_iter().filter(|id| state.head.has_samples(*id, range));
-            series.extend(held.map(|id| (state.head.labels_of(id), id)));
-            if budget.max_series > 0 && series.len() as u64 > budget.max_series {
-                return Err(StorageError::OverBudget { what: "series", limit: budget.max_series });
-            }
-        }
+            Ok(series)
+        })?;
         series.sort_unstable();
-        Ok(Selection { workspace: Some(workspace), series, range, budget, window })
+        Ok(Selection { lease: Some(lease), series, range, budget, window, acted })
     }
 
     /// Label names of the series that match one of the selectors (no selector: all) and can have samples in the range; sorted, at
@@ -113,9 +117,11 @@ impl Storage {
         read: impl Fn(&Workspace, Option<&RoaringBitmap>) -> Vec<String>,
     ) -> Vec<String> {
         let Some(workspace) = self.0.shared.workspace(workspace) else { return Vec::new() };
-        let series = (!selectors.is_empty() || range != TimeRange::ALL)
-            .then(|| matching_any(&workspace, selectors, range));
-        let mut found = read(&workspace, series.as_ref());
+        let mut found = with_steady_ids(&workspace, || {
+            let series = (!selectors.is_empty() || range != TimeRange::ALL)
+                .then(|| matching_any(&workspace, selectors, range));
+            read(&workspace, series.as_ref())
+        });
         found.sort_unstable();
         found.truncate(if limit == 0 { usize::MAX } else { limit });
         found
@@ -131,13 +137,28 @@ impl Storage {
         limit: usize,
     ) -> Vec<Labels> {
         let Some(workspace) = self.0.shared.workspace(workspace) else { return Vec::new() };
-        let ids: Vec<u32> = matching_any(&workspace, selectors, range).iter().collect();
-        let mut labels = BTreeSet::new();
-        for batch in ids.chunks(BATCH) {
-            let state = workspace.state.read();
-            labels.extend(batch.iter().map(|id| state.head.labels_of(*id)));
-        }
+        let labels = with_steady_ids(&workspace, || {
+            let ids: Vec<u32> = matching_any(&workspace, selectors, range).iter().collect();
+            let mut labels = BTreeSet::new();
+            for batch in ids.chunks(BATCH) {
+                let state = workspace.state.read();
+                let held = batch.iter().filter(|id| state.head.has_series(**id));
+                labels.extend(held.map(|id| state.head.labels_of(*id)));
+            }
+            labels
+        });
         labels.into_iter().take(if limit == 0 { usize::MAX } else { limit }).collect()
+    }
+}
+
+/// Looks ids up and reads what they mean, under several locks, again if an id may have got another meaning meanwhile.
+fn with_steady_ids<T>(workspace: &Workspace, mut read: impl FnMut() -> T) -> T {
+    loop {
+        let before = workspace.state.read().head.id_reuses();
+        let found = read();
+        if workspace.state.read().head.id_reuses() == before {
+            return found;
+        }
     }
 }
 
@@ -167,6 +188,12 @@ impl Selection {
         self.window
     }
 
+    /// The manifest revision by which blocks are to be read beside this: samples that are missing here because they were
+    /// forgotten are in blocks that it, or a newer one, names.
+    pub fn acted_revision(&self) -> ManifestRevision {
+        self.acted
+    }
+
     /// Number of series.
     pub fn len(&self) -> usize {
         self.series.len()
@@ -184,13 +211,14 @@ impl Selection {
 
     /// The chunks of some of the series, by their places in the order. Places beyond the end have none.
     pub fn chunks(&self, places: Range<usize>) -> Result<Vec<Vec<Chunk>>, StorageError> {
-        let Some(workspace) = &self.workspace else { return Ok(Vec::new()) };
+        let Some(lease) = &self.lease else { return Ok(Vec::new()) };
         let places = places.start.min(self.series.len())..places.end.min(self.series.len());
         let mut out = Vec::with_capacity(places.len());
         for batch in self.series[places].chunks(BATCH) {
-            let state = workspace.state.read();
-            for (_, id) in batch {
-                out.push(state.head.chunks_of(*id, self.range)?);
+            let state = lease.workspace()?.state.read();
+            for (labels, id) in batch {
+                let id = state.head.find_again(*id, labels);
+                out.push(id.map_or(Ok(Vec::new()), |id| state.head.chunks_of(id, self.range))?);
             }
         }
         Ok(out)

@@ -17,6 +17,7 @@ use super::{
     config::StorageConfig,
     disk::{Disk, DiskFile},
     error::StorageError,
+    lease::Leases,
     metrics::StorageMetrics,
     writer::Job,
 };
@@ -29,6 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Workspace {
     pub(super) state: RwLock<WorkspaceState>,
+    pub(super) leases: Leases,
 }
 
 #[derive(Debug)]
@@ -36,14 +38,36 @@ pub(super) struct WorkspaceState {
     pub(super) head: Head,
     /// Behind the last record that changed the head.
     pub(super) applied: LogPosition,
-    /// Snapshot file in the newest checkpoint, and `applied` when it was begun.
-    pub(super) snapshot: Option<(String, LogPosition)>,
+    /// The newest snapshot.
+    pub(super) snapshot: Option<Snapshot>,
+    /// The workspace was dropped and nothing came since: checkpoints leave it out.
+    pub(super) dropped: bool,
+}
+
+/// A snapshot on disk.
+#[derive(Debug, Clone)]
+pub(super) struct Snapshot {
+    pub(super) name: String,
+    /// `applied` when it was begun.
+    pub(super) begun: LogPosition,
+    /// The head's number of it.
+    pub(super) number: u64,
+    /// Chunk files that it needs.
+    pub(super) files: Vec<u32>,
+    pub(super) bytes: u64,
+}
+
+impl WorkspaceState {
+    /// Bytes on disk, now or soon.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        self.head.disk_bytes() + self.snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes)
+    }
 }
 
 impl Workspace {
     pub(super) fn new(head: Head) -> Self {
-        let state = WorkspaceState { head, applied: LogPosition::default(), snapshot: None };
-        Self { state: RwLock::new(state) }
+        let state = WorkspaceState { head, applied: LogPosition::default(), snapshot: None, dropped: false };
+        Self { state: RwLock::new(state), leases: Leases::default() }
     }
 }
 
@@ -74,6 +98,8 @@ pub(super) struct Shared {
     pub(super) written: Condvar,
     /// The log up to here is on stable storage.
     pub(super) synced: AtomicU64,
+    /// Bytes of the whole directory, as counted a moment ago.
+    pub(super) disk_bytes: AtomicU64,
     /// Bytes of log since the last checkpoint began.
     pub(super) uncheckpointed: AtomicU64,
     pub(super) maintain: Mutex<Maintain>,
@@ -111,6 +137,7 @@ impl Shared {
             sync: Mutex::default(),
             written: Condvar::new(),
             synced: AtomicU64::new(0),
+            disk_bytes: AtomicU64::new(0),
             uncheckpointed: AtomicU64::new(0),
             maintain: Mutex::default(),
             maintenance: Condvar::new(),

@@ -11,7 +11,7 @@ use super::{
     chunk_file,
     disk::{Disk, DiskFile},
     replay::Rebuilt,
-    shared::Workspace,
+    shared::{Snapshot, Workspace, WorkspaceState},
 };
 use crate::{
     head::{Head, SnapshotError, SnapshotStart},
@@ -27,15 +27,21 @@ const START: u32 = 1;
 const PAIRS: u32 = 2;
 const SLICE: u32 = 3;
 const END: u32 = 4;
+const WINDOWS: u32 = 5;
+const SPARSE_SLICE: u32 = 6;
 
 /// What writing a snapshot fixed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Written {
     /// How much of the log the head contained when the snapshot began.
     pub(super) begun: LogPosition,
     /// The greatest position of any slice.
     pub(super) newest: LogPosition,
     pub(super) bytes: u64,
+    /// The head's number of it.
+    pub(super) number: u64,
+    /// Chunk files on disk that it names.
+    pub(super) files: Vec<u32>,
 }
 
 struct Out {
@@ -76,35 +82,68 @@ pub(super) fn write(
     id: WorkspaceId,
     workspace: &Workspace,
 ) -> io::Result<Written> {
+    let number = workspace.state.write().head.begin_snapshot();
+    let written = write_parts(disk, path, id, workspace, number);
+    workspace.state.write().head.end_snapshot(number);
+    written
+}
+
+/// Reads from the head that the snapshot was begun of.
+fn with_head<T>(
+    workspace: &Workspace,
+    number: u64,
+    read: impl FnOnce(&WorkspaceState) -> T,
+) -> io::Result<T> {
+    let state = workspace.state.read();
+    let same = state.head.is_pinned_by(number);
+    same.then(|| read(&state)).ok_or_else(|| io::Error::other("the workspace was dropped meanwhile"))
+}
+
+fn write_parts(
+    disk: &dyn Disk,
+    path: &Path,
+    id: WorkspaceId,
+    workspace: &Workspace,
+    number: u64,
+) -> io::Result<Written> {
     let mut out = Out { file: disk.create(path)?, offset: 0, buffer: Vec::new() };
     let mut part = Vec::new();
-    let (start, begun) = {
-        let state = workspace.state.read();
+    let (start, begun) = with_head(workspace, number, |state| {
+        state.head.snapshot_windows(&mut part);
         (state.head.snapshot_start(), state.applied)
-    };
+    })?;
     out.part(WORKSPACE, begun, &id.to_bytes())?;
     out.part(START, begun, &start.to_bytes())?;
+    out.part(WINDOWS, begun, &part)?;
     let mut next = 0;
     while next < start.pairs {
         part.clear();
-        next = workspace.state.read().head.snapshot_pairs(start, next, BLOCK, &mut part);
+        next =
+            with_head(workspace, number, |state| state.head.snapshot_pairs(start, next, BLOCK, &mut part))?;
         out.part(PAIRS, begun, &part)?;
     }
     let mut newest = begun;
     for first in start.slices() {
         part.clear();
-        let state = workspace.state.read();
-        state.head.snapshot_slice(start, first, &mut part);
-        newest = state.applied;
-        drop(state);
-        out.part(SLICE, newest, &part)?;
+        let (sparse, applied) = with_head(workspace, number, |state| {
+            (state.head.snapshot_slice(start, first, &mut part), state.applied)
+        })?;
+        newest = applied;
+        out.part(if sparse { SPARSE_SLICE } else { SLICE }, newest, &part)?;
     }
     part.clear();
-    workspace.state.read().head.snapshot_end(&mut part);
+    let files = with_head(workspace, number, |state| {
+        state.head.snapshot_end(&mut part);
+        files_on_disk(&state.head)
+    })?;
     out.part(END, newest, &part)?;
     out.flush()?;
     out.file.sync()?;
-    Ok(Written { begun, newest, bytes: out.offset })
+    Ok(Written { begun, newest, bytes: out.offset, number, files })
+}
+
+fn files_on_disk(head: &Head) -> Vec<u32> {
+    head.sealed_files().filter(|(_, file)| file.on_disk).map(|(number, _)| number).collect()
 }
 
 /// Why a snapshot cannot be used.
@@ -135,7 +174,7 @@ pub(super) fn read(
         return Err(Damaged("it belongs elsewhere".into()));
     }
     let mut rebuilt = Rebuilt::new(head);
-    rebuilt.snapshot = Some((name.to_owned(), begun));
+    rebuilt.begun = begun;
     let mut damaged = Vec::new();
     loop {
         let (kind, position, part) = parts.next()?;
@@ -146,9 +185,14 @@ pub(super) fn read(
                 rebuilt.snapshot_series = start.series;
                 rebuilt.head.load_start(start);
             }
+            WINDOWS => rebuilt.head.load_windows(part)?,
             PAIRS => rebuilt.head.load_pairs(part)?,
-            SLICE => {
-                rebuilt.head.load_slice(part)?;
+            SLICE | SPARSE_SLICE => {
+                if kind == SLICE {
+                    rebuilt.head.load_slice(part)?;
+                } else {
+                    rebuilt.head.load_sparse_slice(part)?;
+                }
                 rebuilt.covered.push(position);
             }
             END => {
@@ -163,7 +207,9 @@ pub(super) fn read(
             other => return Err(Damaged(format!("it has a part of the unknown kind {other}"))),
         }
     }
-    let whole = rebuilt.head.series_count() == rebuilt.snapshot_series;
+    let (name, files) = (name.to_owned(), files_on_disk(&rebuilt.head));
+    rebuilt.snapshot = Some(Snapshot { name, begun, number: 0, files, bytes: bytes.len() as u64 });
+    let whole = rebuilt.head.id_bound() == rebuilt.snapshot_series;
     if whole { Ok((rebuilt, damaged)) } else { Err(Damaged("series are missing".into())) }
 }
 

@@ -1,9 +1,11 @@
 //! Storage on a real directory: restarts, checkpoints, damage, and disks that fail.
 
 mod crash;
+mod cuts;
 mod damage;
 mod fault;
 mod faulty_disk;
+mod seal;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -15,6 +17,7 @@ use tempfile::TempDir;
 use super::*;
 
 const NOW: i64 = 1_700_000_000_000;
+const EPOCH: Epoch = Epoch(1);
 
 type Content = BTreeMap<(WorkspaceId, Labels), BTreeMap<i64, u64>>;
 
@@ -69,7 +72,13 @@ fn push(
     samples: &[(u32, i64, f64)],
 ) -> Result<Pushed, StorageError> {
     let newest = samples.iter().map(|(_, at, _)| *at).max().unwrap_or(NOW);
-    runtime().block_on(storage.push(workspace, TimestampMs(newest), frame(samples), PushLimits::default()))
+    runtime().block_on(storage.push(
+        workspace,
+        EPOCH,
+        TimestampMs(newest),
+        frame(samples),
+        PushLimits::default(),
+    ))
 }
 
 fn content(storage: &Storage) -> Content {

@@ -8,18 +8,26 @@
 //! a failed sync the kernel may have dropped the pages. The restart replays what is really there.
 
 use std::{
+    collections::VecDeque,
     io,
     sync::{Arc, atomic::Ordering, mpsc},
 };
 
-use narthex_model::{TimestampMs, WorkspaceId};
+use narthex_model::{Epoch, TimestampMs, WorkspaceId};
 use narthex_rpc::frame::Frame;
 use tokio::sync::oneshot;
 
-use super::{config::WalSync, disk::DiskFile, error::StorageError, metrics::ReasonLabel, shared::Shared};
+use super::{
+    config::WalSync,
+    disk::DiskFile,
+    error::StorageError,
+    metrics::{ReasonLabel, StorageMetrics},
+    operation::{Answer, Operation},
+    shared::{Shared, Workspace},
+};
 use crate::{
-    head::{PushLimits, Pushed},
-    wal::{FRAME, HEADER, LogPosition, RecordBuilder, frame, header},
+    head::{Head, PushLimits, Pushed},
+    wal::{FRAME, HEADER, LogPosition, RecordBuilder, StepsBuilder, frame, header},
 };
 
 /// A write of this size is not joined with further pushes.
@@ -34,21 +42,25 @@ pub(super) enum Job {
     Push(Box<Push>),
     /// Begin a new segment and tell where.
     Roll(mpsc::Sender<Result<LogPosition, StorageError>>),
+    Operation(Operation),
+    /// Let go of a dropped workspace, of which no checkpoint knows any more.
+    Reap(WorkspaceId),
 }
 
 #[derive(Debug)]
 pub(super) struct Push {
     pub(super) workspace: WorkspaceId,
+    pub(super) epoch: Epoch,
     pub(super) received: TimestampMs,
     pub(super) frame: Frame,
     pub(super) limits: PushLimits,
     pub(super) reply: oneshot::Sender<Result<Pushed, StorageError>>,
 }
 
-type Reply = (oneshot::Sender<Result<Pushed, StorageError>>, Result<Pushed, StorageError>);
+/// Tells who waits how writing the batch ended.
+type Reply = Box<dyn FnOnce(Result<(), StorageError>) + Send>;
 
 /// The writer's own state.
-#[derive(Debug)]
 pub(super) struct Writer {
     shared: Arc<Shared>,
     file: Arc<dyn DiskFile>,
@@ -56,12 +68,16 @@ pub(super) struct Writer {
     /// Written bytes of the segment.
     offset: u64,
     allocated: u64,
-    /// Records not written yet, and the pushes that wait for them.
+    /// Records not written yet, and who waits for them.
     batch: Vec<u8>,
     replies: Vec<Reply>,
+    /// Someone waits for a sync, whatever the mode.
+    must_sync: bool,
     record: RecordBuilder,
     /// The last attempt to reserve space found none; said once, not with every push.
     full: bool,
+    /// The first is under way.
+    operations: VecDeque<Operation>,
 }
 
 impl Writer {
@@ -78,23 +94,25 @@ impl Writer {
             allocated,
             batch: Vec::new(),
             replies: Vec::new(),
+            must_sync: false,
             record: RecordBuilder::default(),
             full: false,
+            operations: VecDeque::new(),
         })
     }
 
-    /// Works until the queue is closed and empty.
+    /// Works until the queue is closed and empty; operations under way are left then.
     pub(super) fn run(mut self) {
         loop {
             let jobs = {
                 let mut queue = self.shared.queue.lock();
-                while queue.jobs.is_empty() && !queue.closed {
+                while queue.jobs.is_empty() && !queue.closed && self.operations.is_empty() {
                     self.shared.queued.wait(&mut queue);
                 }
                 if self.shared.abandoned.load(Ordering::Acquire) {
                     return;
                 }
-                if queue.jobs.is_empty() {
+                if queue.jobs.is_empty() && queue.closed {
                     break;
                 }
                 std::mem::take(&mut queue.jobs)
@@ -108,12 +126,22 @@ impl Writer {
                             .and_then(|()| self.roll().map_err(|error| self.out_of_space(&error)));
                         let _ = reply.send(rolled.map(|()| self.position()));
                     }
+                    Job::Operation(operation) => self.operations.push_back(operation),
+                    Job::Reap(id) => self.reap(id),
                 }
                 if self.batch.len() >= BATCH_BYTES {
                     let _ = self.commit();
                 }
             }
-            let _ = self.commit();
+            if let Some(operation) = self.operations.pop_front()
+                && let Some(more) = operation.turn(&mut self)
+            {
+                self.operations.push_front(more);
+            }
+            // The records of a turn wait for a push or for the end of their operation.
+            if !self.replies.is_empty() || self.batch.len() >= BATCH_BYTES {
+                let _ = self.commit();
+            }
         }
         let _ = self.commit();
         if self.shared.failure.get().is_none() {
@@ -147,22 +175,96 @@ impl Writer {
             return;
         }
         let workspace = self.shared.workspace_or_new(push.workspace);
+        if let Err(error) = self.check_quota(push.workspace, &workspace) {
+            self.shared.metrics.refuse_push("over_quota");
+            let _ = push.reply.send(Err(error));
+            return;
+        }
         let position = self.position();
         self.record.begin(push.received.0);
         let mut state = workspace.state.write();
-        let pushed = state.head.push(&push.frame, push.received.0, &push.limits, &mut self.record);
+        let pushed =
+            state.head.push(&push.frame, push.received.0, push.epoch, &push.limits, &mut self.record);
         if !self.record.is_empty() {
             let record = &self.record;
             frame(&mut self.batch, position, self.shared.synced(), |out| {
                 record.write_to(push.workspace, out)
             });
             state.applied = self.position();
+            state.dropped = false;
         }
         drop(state);
         if let Ok(pushed) = &pushed {
             self.count(pushed);
         }
-        self.replies.push((push.reply, pushed.map_err(StorageError::Frame)));
+        let (reply, pushed) = (push.reply, pushed.map_err(StorageError::Frame));
+        self.replies.push(Box::new(move |written| drop(reply.send(written.and(pushed)))));
+    }
+
+    /// Without blocks that take samples away, a workspace may fill the disk for all.
+    fn check_quota(&self, id: WorkspaceId, workspace: &Workspace) -> Result<(), StorageError> {
+        let config = &self.shared.config;
+        let quota = config.workspace_quota_bytes;
+        if quota > 0 {
+            let used = workspace.state.read().disk_bytes();
+            if used >= quota {
+                let (what, option) = (format!("workspace {id}"), "--disk.workspace-quota");
+                return Err(StorageError::OverQuota { what, used, quota, option });
+            }
+        }
+        let (used, quota) = (self.shared.disk_bytes.load(Ordering::Relaxed), config.quota_bytes);
+        if quota > 0 && used >= quota {
+            let (what, option) = ("the data directory".to_owned(), "--disk.quota");
+            return Err(StorageError::OverQuota { what, used, quota, option });
+        }
+        Ok(())
+    }
+
+    fn reap(&self, id: WorkspaceId) {
+        let mut workspaces = self.shared.workspaces.write();
+        if workspaces.get(&id).is_some_and(|workspace| workspace.state.read().dropped) {
+            workspaces.remove(&id);
+        }
+    }
+
+    pub(super) fn workspace(&self, id: WorkspaceId) -> Arc<Workspace> {
+        self.shared.workspace_or_new(id)
+    }
+
+    pub(super) fn metrics(&self) -> &StorageMetrics {
+        &self.shared.metrics
+    }
+
+    /// Logs steps of a workspace and applies them to its head.
+    pub(super) fn step<T>(
+        &mut self,
+        id: WorkspaceId,
+        workspace: &Workspace,
+        steps: &StepsBuilder,
+        apply: impl FnOnce(&mut Head) -> T,
+    ) -> Result<T, StorageError> {
+        if let Some(reason) = self.shared.failure.get() {
+            return Err(StorageError::Failed(reason.clone()));
+        }
+        self.make_room((FRAME + 8 + steps.bytes().len()) as u64)?;
+        let position = self.position();
+        let mut state = workspace.state.write();
+        frame(&mut self.batch, position, self.shared.synced(), |out| out.extend_from_slice(steps.bytes()));
+        state.applied = self.position();
+        state.dropped = false;
+        debug_assert_eq!(crate::wal::workspace_of(steps.bytes()), Ok(id));
+        Ok(apply(&mut state.head))
+    }
+
+    /// Answers once all that was logged so far is written.
+    pub(super) fn answer_written<T: Send + 'static>(&mut self, answer: Answer<T>, value: T) {
+        self.replies.push(Box::new(move |written| drop(answer.send(written.map(|()| value)))));
+    }
+
+    /// Answers once all that was logged so far is synced.
+    pub(super) fn answer_synced<T: Send + 'static>(&mut self, answer: Answer<T>, value: T) {
+        self.must_sync = true;
+        self.replies.push(Box::new(move |written| drop(answer.send(written.map(|()| value)))));
     }
 
     fn count(&self, pushed: &Pushed) {
@@ -219,13 +321,7 @@ impl Writer {
     /// Writes the batch, syncs it if the mode says so, and replies.
     fn commit(&mut self) -> Result<(), StorageError> {
         let done = self.write();
-        for (reply, outcome) in self.replies.drain(..) {
-            let outcome = match &done {
-                Ok(()) => outcome,
-                Err(error) => Err(error.clone()),
-            };
-            let _ = reply.send(outcome);
-        }
+        self.replies.drain(..).for_each(|reply| reply(done.clone()));
         done
     }
 
@@ -234,8 +330,9 @@ impl Writer {
             self.batch.clear();
             return Err(StorageError::Failed(reason.clone()));
         }
+        let must_sync = std::mem::take(&mut self.must_sync);
         if self.batch.is_empty() {
-            return Ok(());
+            return if must_sync { self.sync() } else { Ok(()) };
         }
         if let Err(error) = self.file.write_at(&self.batch, self.offset) {
             self.batch.clear();
@@ -253,6 +350,7 @@ impl Writer {
         }
         match self.shared.config.wal_sync {
             WalSync::Always => self.sync(),
+            WalSync::Interval if must_sync => self.sync(),
             WalSync::Interval => {
                 let mut target = self.shared.sync.lock();
                 target.written = self.position();

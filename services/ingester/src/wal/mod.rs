@@ -1,15 +1,17 @@
 //! The format of the write-ahead log: positions, segments, records, and how damage is judged.
 //!
 //! One log serves all workspaces of an ingester. It is a row of numbered segments of framed records; each record holds the
-//! changes of one push. This module is pure: bytes in, bytes out. Writing and syncing is `storage::writer`, applying is
+//! changes of one push, or steps of a workspace's cuts. This module is pure: bytes in, bytes out. Writing and syncing is `storage::writer`, applying is
 //! `storage::replay`. The danger here is to take damage for the end of the log; see [`Survey`].
 
 mod record;
 mod segment;
+mod steps;
 mod survey;
 
 pub(crate) use record::{Change, RecordBuilder, RecordError, read_record, workspace_of};
 pub(crate) use segment::{FRAME, HEADER, frame, header, records};
+pub(crate) use steps::StepsBuilder;
 pub(crate) use survey::Survey;
 
 /// A place in the log: the segment's number in the upper half, the offset in it in the lower. Positions only grow; a segment

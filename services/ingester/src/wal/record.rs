@@ -1,19 +1,22 @@
-//! The payload of a record: what one push changed in one workspace.
+//! The payload of a record: what one push changed in one workspace, or steps of a workspace's cuts.
 //!
 //! ```text
-//! version (1), workspace (16), received stamp (i64)
+//! version 1 (1), workspace (16), received stamp (i64)
 //! number of new series,  each: id, hash (u64), length, canonical labels
 //! number of floats,      base timestamp, each: change of id, timestamp against the base, bits (u64)
 //! number of histograms,  each: id, timestamp against the base, length, byte form
 //! number of metadata,    each: type, and three texts with their lengths
+//!
+//! version 2 (1), workspace (16), steps up to the end: kind (1) and what it needs (see `steps`)
 //! ```
 //!
 //! Numbers are LEB128 (zig-zag where they may be negative), fixed ones little-endian. A float costs about 12 bytes. Labels are
 //! written once, when the series is created: the checkpoint that lets older segments go holds them from then on.
 
-use narthex_model::{MetricType, WorkspaceId};
+use narthex_model::{Epoch, ManifestRevision, MetricType, Window, WorkspaceId};
 
-use crate::head::Log;
+use super::steps;
+use crate::head::{Boundary, Log, Seal};
 
 /// A record that passed its checksum but does not read: written by another version, or a defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +27,10 @@ pub(crate) enum RecordError {
     Version(u8),
 }
 
-const VERSION: u8 = 1;
+/// Records of pushes.
+const PUSH: u8 = 1;
+/// Records of steps.
+pub(super) const STEPS: u8 = 2;
 
 /// One change, borrowed from the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +60,50 @@ pub(crate) enum Change<'a> {
         kind: MetricType,
         help: &'a str,
         unit: &'a str,
+    },
+    /// The window takes no pushes of the epoch any more.
+    Close {
+        epoch: Epoch,
+        adopted: Epoch,
+        window: Window,
+    },
+    /// Open chunks of series from `first` to below `end` that hold samples of the window were ended.
+    EndChunks {
+        window: Window,
+        first: u32,
+        end: u32,
+    },
+    /// What of the window ended before this is a cut.
+    Sealed {
+        window: Window,
+        seal: Seal,
+    },
+    /// Seals count for nothing any more.
+    VoidSeals,
+    /// Chunks of the window below the boundary were forgotten, of series from `first` to below `end`.
+    ForgetChunks {
+        window: Window,
+        boundary: Boundary,
+        first: u32,
+        end: u32,
+    },
+    /// A series left.
+    Leave {
+        id: u32,
+    },
+    /// All of the window below the boundary was forgotten; with `gone` nothing was left of it.
+    Forgotten {
+        window: Window,
+        boundary: Boundary,
+        gone: bool,
+    },
+    /// All metadata was dropped.
+    ClearMetadata,
+    /// The workspace was deleted.
+    Drop,
+    /// What is forgotten from now on is in blocks of this revision of the manifest.
+    Act {
+        revision: ManifestRevision,
     },
 }
 
@@ -87,7 +137,7 @@ impl RecordBuilder {
 
     /// Appends the payload.
     pub(crate) fn write_to(&self, workspace: WorkspaceId, out: &mut Vec<u8>) {
-        out.push(VERSION);
+        out.push(PUSH);
         out.extend_from_slice(&workspace.to_bytes());
         out.extend_from_slice(&self.base.to_le_bytes());
         for (count, section) in
@@ -132,9 +182,10 @@ impl Log for RecordBuilder {
 
 /// Reads a payload, handing out its changes in order. Takes any bytes; allocates nothing.
 pub(crate) fn read_record<'a>(payload: &'a [u8], visit: impl FnMut(Change<'a>)) -> Result<(), RecordError> {
-    match payload.first() {
-        Some(&VERSION) => Reader(&payload[1..]).record(visit).ok_or(RecordError::Malformed),
-        Some(version) => Err(RecordError::Version(*version)),
+    match payload.split_first() {
+        Some((&PUSH, rest)) => Reader(rest).record(visit).ok_or(RecordError::Malformed),
+        Some((&STEPS, rest)) => steps::read(Reader(rest), visit).ok_or(RecordError::Malformed),
+        Some((version, _)) => Err(RecordError::Version(*version)),
         None => Err(RecordError::Malformed),
     }
 }
@@ -142,7 +193,7 @@ pub(crate) fn read_record<'a>(payload: &'a [u8], visit: impl FnMut(Change<'a>)) 
 /// The workspace that a record is about.
 pub(crate) fn workspace_of(payload: &[u8]) -> Result<WorkspaceId, RecordError> {
     match payload.first() {
-        Some(&VERSION) => {
+        Some(&PUSH | &STEPS) => {
             let bytes = payload.get(1..17).ok_or(RecordError::Malformed)?;
             WorkspaceId::from_slice(bytes).map_err(|_| RecordError::Malformed)
         }
@@ -151,7 +202,7 @@ pub(crate) fn workspace_of(payload: &[u8]) -> Result<WorkspaceId, RecordError> {
     }
 }
 
-fn put(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -159,7 +210,7 @@ fn put(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-fn put_signed(out: &mut Vec<u8>, value: i64) {
+pub(super) fn put_signed(out: &mut Vec<u8>, value: i64) {
     put(out, ((value << 1) ^ (value >> 63)) as u64);
 }
 
@@ -168,7 +219,8 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-struct Reader<'a>(&'a [u8]);
+/// What is left of a payload.
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
     fn record(&mut self, mut visit: impl FnMut(Change<'a>)) -> Option<()> {
@@ -200,7 +252,7 @@ impl<'a> Reader<'a> {
         self.0.is_empty().then_some(())
     }
 
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+    pub(super) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(taken)
@@ -212,7 +264,7 @@ impl<'a> Reader<'a> {
         Some(u64::from_le_bytes(*bytes))
     }
 
-    fn number(&mut self) -> Option<u64> {
+    pub(super) fn number(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let (byte, rest) = self.0.split_first()?;
@@ -225,12 +277,12 @@ impl<'a> Reader<'a> {
         None
     }
 
-    fn signed(&mut self) -> Option<i64> {
+    pub(super) fn signed(&mut self) -> Option<i64> {
         let raw = self.number()?;
         Some((raw >> 1) as i64 ^ -((raw & 1) as i64))
     }
 
-    fn id(&mut self) -> Option<u32> {
+    pub(super) fn id(&mut self) -> Option<u32> {
         u32::try_from(self.number()?).ok()
     }
 

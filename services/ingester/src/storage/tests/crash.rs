@@ -86,7 +86,7 @@ proptest! {
                     let at = NOW + number as i64 * 200_000 + jitter * 60_000;
                     let received = TimestampMs(NOW + number as i64 * 200_000);
                     let samples = [(series, at, f64::from(series) + 0.25)];
-                    let pushed = runtime().block_on(storage.push(workspace(target), received, frame(&samples), PushLimits::default())).expect("stored");
+                    let pushed = runtime().block_on(storage.push(workspace(target), EPOCH, received, frame(&samples), PushLimits::default())).expect("stored");
                     if pushed.refusals.is_empty() {
                         note(&mut expected, workspace(target), &samples);
                     }

@@ -118,6 +118,11 @@ impl Disk for FaultyDisk {
         OsDisk.remove(path)
     }
 
+    fn remove_directory(&self, path: &Path) -> io::Result<()> {
+        self.0.operation()?;
+        OsDisk.remove_directory(path)
+    }
+
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
         self.0.operation()?;
         if path.is_dir() { Ok(()) } else { Err(io::Error::from(io::ErrorKind::NotFound)) }
