@@ -100,7 +100,10 @@ impl Manifest {
             return Err(Refused::TooLarge { bytes, limit: format::MAX_FILE_BYTES });
         }
         if cfg!(debug_assertions) {
-            next.check();
+            // It looks at everything, which would make every commit to a large manifest slow in tests.
+            if next.len() <= 512 {
+                next.check();
+            }
             assert!(next.revision.0 == self.revision.0 + 1 && next.parent == self.writer, "B-4");
             assert!(edit.holds(&next), "an edit holds where it was applied");
         }

@@ -8,8 +8,13 @@ mod decode;
 mod encode;
 mod scan;
 
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use narthex_bucket::layout::SegmentId;
 use narthex_model::{ManifestRevision, WorkspaceId};
 
+use crate::Manifest;
 pub(crate) use decode::{decode_root, decode_segment, resolve};
 pub(crate) use encode::{encode_root, encode_segment};
 
@@ -44,6 +49,9 @@ pub enum FormatError {
     /// Not what it must be.
     #[error("damaged manifest: {0}")]
     Damaged(&'static str),
+    /// The root names a segment that is not there.
+    #[error("segment {0} is missing")]
+    SegmentMissing(SegmentId),
     /// Another object's bytes.
     #[error("the object holds the manifest of {found} at revision {revision}")]
     Elsewhere {
@@ -52,6 +60,25 @@ pub enum FormatError {
         /// Which revision it says it is.
         revision: ManifestRevision,
     },
+}
+
+impl Manifest {
+    /// A manifest from the file of its root and those of its segments, which `segment` finds: for tools and simulations, which
+    /// have the bytes already. `workspace` and `revision` are what the root's name says.
+    pub fn from_files(
+        workspace: WorkspaceId,
+        revision: ManifestRevision,
+        root: Bytes,
+        segment: impl Fn(SegmentId) -> Option<Bytes>,
+    ) -> Result<Self, FormatError> {
+        let root = decode_root(root, workspace, revision)?;
+        let mut segments = BTreeMap::new();
+        for (id, crc32c) in root.segments() {
+            let bytes = segment(id).ok_or(FormatError::SegmentMissing(id))?;
+            segments.insert(id, Arc::new(decode_segment(bytes, workspace, id, crc32c)?));
+        }
+        resolve(root, &segments)
+    }
 }
 
 #[cfg(test)]

@@ -80,6 +80,8 @@ pub(crate) struct World {
     pub(crate) given_up: Content,
     /// When the newest manifest ceased to name an object.
     unnamed_at: BTreeMap<Object, BucketTime>,
+    /// When an object was put for the first time: writers repeat the writing of segments.
+    first_put: BTreeMap<Object, BucketTime>,
     blocks_made: u128,
     /// Roots that were written beside the line.
     pub(crate) forks: usize,
@@ -98,6 +100,7 @@ impl World {
             origin: BTreeMap::new(),
             given_up: Content::new(),
             unnamed_at: BTreeMap::new(),
+            first_put: BTreeMap::new(),
             blocks_made: 0,
             forks: 0,
         }
@@ -115,11 +118,13 @@ impl World {
         self.blocks_made += 1;
         let id = block(self.blocks_made);
         self.blocks.insert(id, (content, self.now));
+        self.first_put.insert(Object::Block(id), self.now);
         id
     }
 
     pub(crate) fn put_segment(&mut self, segment: &Arc<Segment>) {
         self.segments.insert(segment.id(), (Arc::clone(segment), self.now));
+        self.first_put.entry(Object::Segment(segment.id())).or_insert(self.now);
     }
 
     pub(crate) fn list_newest(&self) -> Option<ManifestRevision> {
@@ -198,12 +203,12 @@ impl World {
     }
 
     pub(crate) fn delete(&mut self, object: Object) {
-        let put = match object {
-            Object::Block(id) => self.blocks.remove(&id).map(|(_, put)| put),
-            Object::Segment(id) => self.segments.remove(&id).map(|(_, put)| put),
+        let there = match object {
+            Object::Block(id) => self.blocks.remove(&id).is_some(),
+            Object::Segment(id) => self.segments.remove(&id).is_some(),
         };
-        let since = self.unnamed_at.get(&object).copied().or(put);
-        if let Some(since) = since {
+        let since = self.unnamed_at.get(&object).or(self.first_put.get(&object)).copied();
+        if let Some(since) = since.filter(|_| there) {
             assert!(
                 since.until(self.now) >= self.margins.orphan_age(),
                 "B-3: {object:?} was deleted too soon"

@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn margins_without_room_are_refused() {
-        let hours = |hours| Duration::from_secs(hours * 3600);
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
         assert!(matches!(Margins::new(hours(7), hours(24), hours(24)), Err(MarginsError::Commit { .. })));
         for roots in [23, 49] {
             let margins = Margins::new(hours(6), hours(24), hours(roots));

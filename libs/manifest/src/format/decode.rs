@@ -108,7 +108,7 @@ pub(crate) fn resolve(
 ) -> Result<Manifest, FormatError> {
     let Root { mut manifest, references } = root;
     for Reference { id, crc32c, blocks, dropped } in references {
-        let segment = segments.get(&id).ok_or(FormatError::Damaged("a segment is missing"))?;
+        let segment = segments.get(&id).ok_or(FormatError::SegmentMissing(id))?;
         let held = |id: &BlockId| segment.entries().binary_search_by_key(id, |entry| entry.id).is_ok();
         if segment.entries().len() != blocks as usize || !dropped.iter().all(held) {
             return Err(FormatError::Damaged("a segment does not hold what the root says"));

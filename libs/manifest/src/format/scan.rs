@@ -63,7 +63,9 @@ fn scan(mut body: &[u8], fields: &[Field]) -> Result<(), FormatError> {
         if length < field.least || counts[at] > field.most {
             return Err(FormatError::Damaged("it holds more elements than any that is written"));
         }
-        scan(element, field.fields)?;
+        if !field.fields.is_empty() {
+            scan(element, field.fields)?;
+        }
         body = rest;
     }
     Ok(())

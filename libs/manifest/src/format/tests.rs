@@ -91,13 +91,7 @@ fn read(
     revision: ManifestRevision,
     segments: &BTreeMap<SegmentId, Bytes>,
 ) -> Result<Manifest, FormatError> {
-    let root = decode_root(file, workspace(), revision)?;
-    let mut read = BTreeMap::new();
-    for (id, crc32c) in root.segments() {
-        let bytes = segments.get(&id).ok_or(FormatError::Damaged("a segment is missing"))?;
-        read.insert(id, Arc::new(decode_segment(bytes.clone(), workspace(), id, crc32c)?));
-    }
-    resolve(root, &read)
+    Manifest::from_files(workspace(), revision, file, |id| segments.get(&id).cloned())
 }
 
 fn files(manifest: &Manifest) -> (Bytes, BTreeMap<SegmentId, Bytes>) {

@@ -11,8 +11,8 @@ use narthex_service::Random;
 
 use super::{Faults, HOUR};
 use crate::{
-    Action, BucketTime, Committer, Edit, Event, Freshness, Manifest, Object, Outcome, Plan, ReadAction,
-    ReadEvent, Reader, Refused, Rewrite,
+    Action, BucketTime, Committer, Edit, Event, Freshness, Limits, Manifest, Object, Outcome, Plan,
+    ReadAction, ReadEvent, Reader, Refused, Rewrite, Writer,
     model::{Content, Late, World, empty, entry, workspace, writer},
     plan,
 };
@@ -79,7 +79,10 @@ struct Drive {
 impl Drive {
     fn new(world: &World, random: &Random, edit: Edit) -> Self {
         let base = remembered(world, random);
-        let committer = Committer::new(edit, workspace(), base, writer(random.bits128()));
+        // Segments come and go all the time.
+        let limits = Limits { root_entries: 3, segment_entries: 6, ..Limits::DEFAULT };
+        let writer = Writer { limits, ..writer(random.bits128()) };
+        let committer = Committer::new(edit, workspace(), base, writer);
         Self { committer, next: None }
     }
 

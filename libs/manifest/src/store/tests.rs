@@ -1,13 +1,15 @@
 //! The shell over a store in memory, with faults in front: it asks for what the core wants, and no more.
 
+use std::pin::Pin;
+
 use futures::future::join_all;
 use narthex_bucket::{
     Operation,
     faulty::{Failure, Fault, Faults, Faulty, Keys, Rule},
     layout,
 };
-use narthex_model::Cut;
-use narthex_service::SystemClock;
+use narthex_model::{Cut, TimestampMs};
+use narthex_service::{Clock, SystemClock};
 use object_store::{ObjectStoreExt, PutPayload, memory::InMemory};
 
 use super::*;
@@ -115,9 +117,31 @@ async fn faults_of_every_kind_end_in_one_commit() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+/// A clock on which every wait is over at once.
+#[derive(Debug, Default)]
+struct Impatient(AtomicU64);
+
+impl Clock for Impatient {
+    fn now(&self) -> TimestampMs {
+        TimestampMs(self.0.load(Ordering::Relaxed) as i64)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.0.fetch_add(duration.as_millis() as u64, Ordering::Relaxed);
+        Box::pin(std::future::ready(()))
+    }
+}
+
+#[tokio::test]
 async fn a_bucket_that_is_away_leaves_commits_undecided_and_the_same_edit_goes_on() {
-    let (manifests, faults, bucket) = faulty();
+    let (_, faults, bucket) = faulty();
+    let components = Components::new(Arc::new(Impatient::default()), Random::from_seed(3), None);
+    let manifests =
+        ManifestStore::new(Arc::<Faulty>::clone(&bucket), ManifestSettings::default(), &components);
     put_block(&*bucket, 1).await;
     let id = faults.add(Rule::new(Fault::Before(Failure::Unavailable)));
     let edit = Edit::Commit(entry(1, [cut(0, 1)]));
@@ -130,7 +154,7 @@ async fn a_bucket_that_is_away_leaves_commits_undecided_and_the_same_edit_goes_o
     let ids = [faults.add(roots), faults.add(reads)];
     let error = manifests.commit(WS(), edit.clone()).await.expect_err("no reply");
     assert!(matches!(error, ManifestError::Undecided { .. }), "{error}");
-    ids.map(|id| faults.remove(id));
+    ids.iter().for_each(|id| faults.remove(*id));
     let outcome = manifests.commit(WS(), edit).await.expect("back");
     let Outcome::Committed(manifest) = outcome else { panic!("{outcome:?}") };
     assert_eq!(manifest.revision().0, 1, "the first try counts");
