@@ -1,0 +1,139 @@
+//! Opens blocks: footers from memory, pages from the disk cache, the rest from the bucket.
+//!
+//! A block is named by its caller, which knows it from the manifest; this side looks nothing up and lists nothing, so starting up
+//! touches no block. A footer that several requests need at once is read once.
+
+mod error;
+
+use std::{sync::Arc, time::Duration};
+
+use narthex_block::{BlockError, BlockReader, Footer};
+use narthex_bucket::layout;
+use narthex_model::{BlockId, WorkspaceId};
+use narthex_service::{Condition, SharedClock};
+use object_store::{ObjectStore, path::Path};
+use quick_cache::{Weighter, sync::Cache};
+
+use futures::StreamExt;
+
+pub(crate) use error::{Bounds, ReadError};
+
+use crate::{
+    cache::{BlockKey, BlockObject, DiskCache, PAGE},
+    config::{GatewaySettings, Joined},
+    metrics::{KindLabel, Metrics},
+};
+
+/// Longest pause between attempts to reach the bucket at start-up.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A block as a request names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AskedBlock {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) id: BlockId,
+    /// Size of the object.
+    pub(crate) bytes: u64,
+    /// Bytes at its end that are the footer.
+    pub(crate) footer_bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct ByMemory;
+
+impl Weighter<BlockKey, Arc<Footer>> for ByMemory {
+    fn weight(&self, _: &BlockKey, footer: &Arc<Footer>) -> u64 {
+        footer.memory_size() as u64 + 256
+    }
+}
+
+/// The bucket's blocks.
+#[derive(Debug)]
+pub(crate) struct Blocks {
+    store: Arc<dyn ObjectStore>,
+    cache: Option<DiskCache>,
+    footers: Cache<BlockKey, Arc<Footer>, ByMemory>,
+    joined: Joined,
+    metrics: Metrics,
+}
+
+impl Blocks {
+    pub(crate) fn new(
+        store: Arc<dyn ObjectStore>,
+        cache: Option<DiskCache>,
+        settings: &GatewaySettings,
+        metrics: Metrics,
+    ) -> Self {
+        // About as many as fit where a footer takes 16 KiB; a wrong guess costs nothing but a table.
+        let expected =
+            usize::try_from(settings.footer_bytes / (16 << 10)).unwrap_or(usize::MAX).clamp(16, 1 << 20);
+        let footers = Cache::with_weighter(expected, settings.footer_bytes, ByMemory);
+        Self { store, cache, footers, joined: settings.joined, metrics }
+    }
+
+    /// Opens a block: one read of the bucket if nothing is known of it, none if its footer is.
+    pub(crate) async fn open(&self, asked: AskedBlock) -> Result<BlockReader, BlockError> {
+        let AskedBlock { workspace, id, bytes, footer_bytes } = asked;
+        let key = BlockKey::new(workspace, id, bytes);
+        let path = layout::block_data(workspace, id);
+        let store: Arc<dyn ObjectStore> = Arc::new(BlockObject {
+            inner: Arc::clone(&self.store),
+            path: path.clone(),
+            size: bytes,
+            key,
+            cache: self.cache.clone(),
+            joined: self.joined,
+            metrics: self.metrics.reads.clone(),
+        });
+        if let Some(footer) = self.footers.get(&key) {
+            self.metrics.footer_hits.inc();
+            return Ok(BlockReader::with_footer(store, path, footer));
+        }
+        let read = async {
+            let reader = BlockReader::open(Arc::clone(&store), path.clone(), bytes, footer_bytes).await?;
+            self.metrics.blocks_opened.inc();
+            Ok(Arc::clone(reader.footer()))
+        };
+        let footer = self.footers.get_or_insert_async(&key, read).await?;
+        self.metrics.footer_bytes.set(i64::try_from(self.footers.weight()).unwrap_or(i64::MAX));
+        Ok(BlockReader::with_footer(store, path, footer))
+    }
+
+    /// What an error means: counted, and told to the operator where only an operator can help. Nothing that was kept of a damaged
+    /// block is used again, so that one which is repaired in the bucket is read anew.
+    pub(crate) fn explain(&self, asked: AskedBlock, error: BlockError, bounds: Bounds) -> ReadError {
+        let error = ReadError::new(asked.id, error, bounds);
+        self.metrics.errors.get_or_create(&KindLabel { kind: error.kind() }).inc();
+        if let ReadError::Damaged { .. } = error {
+            tracing::error!(workspace = %asked.workspace, block = %asked.id, %error, "damaged block");
+            let key = BlockKey::new(asked.workspace, asked.id, asked.bytes);
+            self.footers.remove(&key);
+            if let Some(cache) = &self.cache {
+                cache.forget((0..asked.bytes.div_ceil(PAGE)).map(|number| key.page(number)));
+            }
+        }
+        error
+    }
+
+    /// Asks the bucket until it answers, telling the condition what it says. No block is touched: one list of a prefix that is
+    /// mostly empty shows that the bucket is there and may be listed, without which no provider tells a missing block from a
+    /// forbidden one.
+    pub(crate) async fn reach(&self, condition: &Condition, clock: &SharedClock) {
+        let mut pause = Duration::from_millis(250);
+        condition.not_ready("asking the bucket");
+        loop {
+            match self.store.list(Some(&Path::from("probe"))).next().await {
+                None | Some(Ok(_)) => {
+                    condition.ready();
+                    return;
+                }
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "the bucket does not answer; trying again");
+                    condition.not_ready(format!("the bucket does not answer: {error}"));
+                }
+            }
+            clock.sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}

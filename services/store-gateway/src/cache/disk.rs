@@ -1,0 +1,243 @@
+//! The files of the cache: `pages`, `table`, and `lock`, which one process holds.
+//!
+//! A page is written before its record, and neither is synced: after a crash a record may tell of bytes that are not there,
+//! and then their checksum does not agree. All calls here block; [`super::BlockObject`] makes them on threads for that.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, BufReader, Read},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::{
+    PAGE, Page, PageKey,
+    index::{Index, Stored},
+    table::{self, HEADER_BYTES, RECORD_BYTES},
+};
+use crate::{config::CacheSettings, metrics::CacheMetrics};
+
+/// Pages that wait to be written, in bytes. More are not kept: a slow disk must not hold up reads, nor fill the memory.
+const WRITE_QUEUE_BYTES: u64 = 64 << 20;
+
+/// The cache cannot be used; no gateway starts without the cache that it was told to have.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// The file system failed.
+    #[error("cannot {action} {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Another process uses the directory.
+    #[error("the cache directory {} is in use by another process; give each gateway its own", .0.display())]
+    InUse(PathBuf),
+    /// Not even one page would fit.
+    #[error("a cache of {0} bytes is too small: give it at least 1 MiB, or 0 for none")]
+    TooSmall(u64),
+    /// Threads could not be started.
+    #[error("cannot start the threads that read blocks: {0}")]
+    Threads(io::Error),
+}
+
+/// An open cache. Cloning shares it.
+#[derive(Debug, Clone)]
+pub(crate) struct DiskCache(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pages: File,
+    table: File,
+    /// Locked for as long as it is open.
+    _lock: File,
+    index: Mutex<Index>,
+    queued: Mutex<u64>,
+    metrics: CacheMetrics,
+}
+
+impl DiskCache {
+    /// Opens or makes the cache and restores what is in it. Blocks for as long as the table takes to read.
+    pub(crate) fn open(settings: &CacheSettings, metrics: CacheMetrics) -> Result<Self, CacheError> {
+        let slots = settings.bytes / (PAGE + RECORD_BYTES as u64);
+        let slots = u32::try_from(slots).unwrap_or(u32::MAX);
+        if u64::from(slots) * PAGE < 1 << 19 {
+            return Err(CacheError::TooSmall(settings.bytes));
+        }
+        let directory = &settings.directory;
+        let failed = |action, path: &Path| {
+            let path = path.to_owned();
+            move |source| CacheError::Io { action, path, source }
+        };
+        fs::create_dir_all(directory).map_err(failed("make", directory))?;
+        let open = |name: &str| {
+            let path = directory.join(name);
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+            file.map_err(failed("open", &path))
+        };
+        let lock = open("lock")?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(CacheError::InUse(directory.clone())),
+            Err(TryLockError::Error(source)) => return Err(failed("lock", directory)(source)),
+        }
+        let (pages, table) = (open("pages")?, open("table")?);
+        let index = restore(&table, &pages, slots).map_err(failed("read the table of", directory))?;
+        metrics.pages.set(index.pages() as i64);
+        let (index, queued) = (Mutex::new(index), Mutex::default());
+        Ok(Self(Arc::new(Inner { pages, table, _lock: lock, index, queued, metrics })))
+    }
+
+    /// The pages that are there.
+    pub(crate) fn read(&self, keys: &[PageKey]) -> Vec<Option<Bytes>> {
+        let pages: Vec<_> = keys.iter().map(|key| self.read_one(*key)).collect();
+        let hits = pages.iter().flatten().count() as u64;
+        let metrics = &self.0.metrics;
+        metrics.hits.inc_by(hits);
+        metrics.misses.inc_by(keys.len() as u64 - hits);
+        metrics.read_bytes.inc_by(pages.iter().flatten().map(|page| page.len() as u64).sum());
+        pages
+    }
+
+    fn read_one(&self, key: PageKey) -> Option<Bytes> {
+        let inner = &self.0;
+        let found = inner.index.lock().read(key)?;
+        let mut bytes = vec![0; found.length as usize];
+        let read = inner.pages.read_exact_at(&mut bytes, u64::from(found.slot) * PAGE);
+        if read.is_ok() && key.checksum(&bytes) == found.checksum {
+            return Some(bytes.into());
+        }
+        self.drop_page(key, found, read.is_ok());
+        None
+    }
+
+    /// Forgets a page that did not read back. If its slot was given to another page meanwhile, nothing is wrong.
+    fn drop_page(&self, key: PageKey, found: Stored, damaged: bool) {
+        let mut index = self.0.index.lock();
+        if index.forget(key, found) {
+            self.0.metrics.pages.set(index.pages() as i64);
+            drop(index);
+            match damaged {
+                true => self.0.metrics.damaged.inc(),
+                false => self.0.metrics.failed.inc(),
+            };
+        }
+    }
+
+    /// Takes room in the queue of writes for pages of so many bytes; without room they are not kept.
+    pub(crate) fn reserve(&self, bytes: u64) -> Option<Reserved> {
+        let mut queued = self.0.queued.lock();
+        if *queued + bytes > WRITE_QUEUE_BYTES {
+            self.0.metrics.skipped.inc();
+            return None;
+        }
+        *queued += bytes;
+        Some(Reserved { cache: self.clone(), bytes })
+    }
+
+    /// Keeps pages.
+    pub(crate) fn write(&self, pages: &[Page]) {
+        pages.iter().for_each(|page| self.write_one(page));
+    }
+
+    fn write_one(&self, Page { key, bytes }: &Page) {
+        let (inner, metrics) = (&self.0, &self.0.metrics);
+        let Ok(length) = u32::try_from(bytes.len()) else { return };
+        if length == 0 || u64::from(length) > PAGE {
+            return;
+        }
+        let Some(claim) = inner.index.lock().claim(*key) else { return };
+        metrics.evicted.inc_by(u64::from(claim.evicted));
+        let checksum = key.checksum(bytes);
+        let slot = u64::from(claim.slot);
+        let record = table::record(*key, length, checksum);
+        let written = inner
+            .pages
+            .write_all_at(bytes, slot * PAGE)
+            .and_then(|()| inner.table.write_all_at(&record, record_place(slot)));
+        let mut index = inner.index.lock();
+        match written {
+            Ok(()) => {
+                index.commit(claim.slot, length, checksum);
+                metrics.written_bytes.inc_by(u64::from(length));
+            }
+            Err(_) => {
+                index.give_up(claim.slot);
+                metrics.failed.inc();
+            }
+        }
+        metrics.pages.set(index.pages() as i64);
+    }
+
+    /// Forgets pages, so that they are read from the bucket again.
+    pub(crate) fn forget(&self, keys: impl Iterator<Item = PageKey>) {
+        for key in keys {
+            let mut index = self.0.index.lock();
+            if let Some(found) = index.read(key) {
+                index.forget(key, found);
+                self.0.metrics.pages.set(index.pages() as i64);
+            }
+        }
+    }
+}
+
+/// Room in the queue of writes; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    cache: DiskCache,
+    bytes: u64,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        *self.cache.0.queued.lock() -= self.bytes;
+    }
+}
+
+fn record_place(slot: u64) -> u64 {
+    HEADER_BYTES as u64 + slot * RECORD_BYTES as u64
+}
+
+/// Reads the table. One of another format, or of a larger cache, is cut to what can be used.
+fn restore(table: &File, pages: &File, slots: u32) -> io::Result<Index> {
+    let mut index = Index::new(slots);
+    let mut reader = BufReader::with_capacity(1 << 20, table);
+    let mut header = [0; HEADER_BYTES];
+    let known = match reader.read_exact(&mut header) {
+        Ok(()) => header == table::header(),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => false,
+        Err(error) => return Err(error),
+    };
+    if known {
+        let mut record = [0; RECORD_BYTES];
+        for _ in 0..slots {
+            match reader.read_exact(&mut record) {
+                Ok(()) => index.restore(table::parse(&record)),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+                Err(error) => return Err(error),
+            }
+        }
+    } else {
+        table.set_len(0)?;
+        table.write_all_at(&table::header(), 0)?;
+    }
+    let (table_end, pages_end) = (record_place(slots.into()), u64::from(slots) * PAGE);
+    if table.metadata()?.len() > table_end {
+        table.set_len(table_end)?;
+    }
+    if pages.metadata()?.len() > pages_end {
+        pages.set_len(pages_end)?;
+    }
+    Ok(index)
+}
+
+#[cfg(test)]
+#[path = "disk_test.rs"]
+mod tests;

@@ -1,0 +1,83 @@
+//! The first half of a Select: which series match, read from label columns of all blocks side by side.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use narthex_block::{Budget, Selection};
+use narthex_model::{Labels, Matcher, TimeRange};
+
+use super::labels::{Merged, merge_labels};
+use crate::{
+    blocks::{AskedBlock, Blocks, Bounds, ReadError},
+    workers::Workers,
+};
+
+/// Blocks of one request that are searched at a time: enough that round trips to the bucket overlap.
+pub(crate) const BLOCKS_AT_A_TIME: usize = 64;
+
+/// What matched: all series, and where their samples are.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(super) labels: Vec<Labels>,
+    pub(super) sources: Vec<Source>,
+}
+
+/// One block's part.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) block: AskedBlock,
+    pub(super) selection: Selection,
+    /// Places of its series among all series.
+    pub(super) places: Vec<u32>,
+}
+
+/// Finds the series of blocks that match and have samples in windows which the range touches.
+pub(crate) async fn find(
+    workers: &Workers,
+    blocks: &Arc<Blocks>,
+    asked: Vec<AskedBlock>,
+    matchers: &Arc<[Matcher]>,
+    range: TimeRange,
+    bounds: Bounds,
+) -> Result<Found, ReadError> {
+    let counted = Arc::new(AtomicU64::new(0));
+    let work = asked.into_iter().map(|block| {
+        let (blocks, matchers, counted) = (Arc::clone(blocks), Arc::clone(matchers), Arc::clone(&counted));
+        async move {
+            let selection = select(&blocks, block, &matchers, range, bounds).await;
+            let selection = selection.map_err(|error| blocks.explain(block, error, bounds))?;
+            let series = selection.series().len() as u64;
+            if counted.fetch_add(series, Ordering::Relaxed).saturating_add(series) > bounds.block_series {
+                let what = "series of blocks";
+                return Err(ReadError::OverBudget { what, limit: bounds.block_series });
+            }
+            Ok((block, selection))
+        }
+    });
+    let mut found = workers.all(work, BLOCKS_AT_A_TIME).await?;
+    found.retain(|(_, selection)| !selection.series().is_empty());
+    // Taken, so that what several blocks have stays in memory once.
+    let labels = |selection: &mut Selection| selection.take_series().into_iter().map(|series| series.labels);
+    let lists = found.iter_mut().map(|(_, selection)| labels(selection).collect()).collect();
+    let Some(Merged { labels, places }) = merge_labels(lists, bounds.series) else {
+        return Err(ReadError::OverBudget { what: "series", limit: bounds.series });
+    };
+    let sources = found.into_iter().zip(places);
+    let sources = sources.map(|((block, selection), places)| Source { block, selection, places }).collect();
+    Ok(Found { labels, sources })
+}
+
+async fn select(
+    blocks: &Blocks,
+    block: AskedBlock,
+    matchers: &[Matcher],
+    range: TimeRange,
+    bounds: Bounds,
+) -> Result<Selection, narthex_block::BlockError> {
+    let reader = blocks.open(block).await?;
+    // A row counts with all samples of its window, whatever the range takes of it: samples are counted when they are sent.
+    let budget = Budget { series: bounds.series, samples: u64::MAX, bytes: bounds.read };
+    reader.select(matchers, range, budget).await
+}

@@ -1,0 +1,198 @@
+//! The second half of a Select as a stream of messages: the state, all labels, then chunks.
+//!
+//! A task makes messages; at most two wait for the reader (backpressure), and dropping the stream ends the task and all reading.
+//! Samples and bytes are counted as they are sent, and the batch that would exceed the budget is not. A task that ends
+//! without having said so is an error: a part is never passed off as the whole.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use narthex_model::Labels;
+use narthex_rpc::{
+    SelectStream,
+    v1::{Chunk, ChunkBatch, SelectResponse, SeriesBatch, SourceState, select_response::Part},
+};
+use tokio::sync::mpsc;
+use tonic::Status;
+
+use super::{
+    encode::{encode_row, merge_rows},
+    find::Found,
+    merge::Merge,
+    queue::Queue,
+};
+use crate::{
+    admission::Permit,
+    blocks::{Blocks, Bounds, ReadError},
+    metrics::{KindLabel, Metrics},
+    workers::{Task, Workers},
+};
+
+/// Target size of a message in bytes.
+const MESSAGE_BYTES: usize = 1 << 20;
+/// What a chunk takes in a message besides its data.
+const CHUNK_OVERHEAD: usize = 32;
+
+type Message = Result<SelectResponse, Status>;
+
+/// Why sending ends early.
+enum End {
+    /// Nobody reads.
+    Gone,
+    Failed(ReadError),
+}
+
+impl From<ReadError> for End {
+    fn from(error: ReadError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+struct Sender {
+    messages: mpsc::Sender<Message>,
+    bounds: Bounds,
+    samples: u64,
+    bytes: u64,
+    metrics: Metrics,
+}
+
+/// Sends what was found. The permit is held until the stream ends or is dropped.
+pub(crate) fn stream(
+    workers: &Arc<Workers>,
+    blocks: &Arc<Blocks>,
+    state: SourceState,
+    found: Found,
+    bounds: Bounds,
+    permit: Permit,
+    metrics: Metrics,
+) -> SelectStream {
+    let (messages, receiver) = mpsc::channel(2);
+    let mut sender = Sender { messages, bounds, samples: 0, bytes: 0, metrics };
+    let (for_queues, blocks) = (Arc::clone(workers), Arc::clone(blocks));
+    let task = workers.spawn(async move {
+        let end = sender.send_all(&for_queues, &blocks, state, found).await;
+        if let Err(End::Failed(error)) = end {
+            if let ReadError::OverBudget { .. } | ReadError::Lost(_) = error {
+                // Errors of blocks were counted where they were found.
+                sender.metrics.errors.get_or_create(&KindLabel { kind: error.kind() }).inc();
+            }
+            let _ = sender.messages.send(Err(error.into())).await;
+        }
+        drop(permit);
+    });
+    messages_of(receiver, task)
+}
+
+/// The messages, and an error if the task did not come to its end.
+fn messages_of(receiver: mpsc::Receiver<Message>, task: Task<()>) -> SelectStream {
+    futures::stream::unfold((receiver, Some(task)), |(mut receiver, mut task)| async move {
+        if let Some(message) = receiver.recv().await {
+            return Some((message, (receiver, task)));
+        }
+        match task.take()?.result().await {
+            Ok(()) => None,
+            Err(lost) => Some((Err(ReadError::Lost(lost).into()), (receiver, None))),
+        }
+    })
+    .boxed()
+}
+
+impl Sender {
+    async fn send_all(
+        &mut self,
+        workers: &Workers,
+        blocks: &Arc<Blocks>,
+        state: SourceState,
+        found: Found,
+    ) -> Result<(), End> {
+        let Found { labels, sources } = found;
+        // Reading begins while labels are sent.
+        let queues =
+            sources.into_iter().map(|source| Queue::begin(workers, blocks, source, self.bounds)).collect();
+        self.send(Part::State(state)).await?;
+        self.send_labels(labels).await?;
+        let mut merge = Merge::begin(queues).await?;
+        let mut batch = Batch::default();
+        while let Some((series, rows)) = merge.next().await? {
+            batch.add(series, rows);
+            if batch.bytes >= MESSAGE_BYTES {
+                self.send_batch(std::mem::take(&mut batch)).await?;
+            }
+        }
+        self.send_batch(batch).await
+    }
+
+    async fn send_labels(&mut self, labels: Vec<Labels>) -> Result<(), End> {
+        let (mut batch, mut bytes) = (Vec::<Bytes>::new(), 0);
+        for labels in labels {
+            bytes += labels.as_bytes().len();
+            batch.push(labels.as_bytes().clone());
+            if bytes >= MESSAGE_BYTES {
+                bytes = 0;
+                self.send(Part::Series(SeriesBatch { labels: std::mem::take(&mut batch) })).await?;
+            }
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.send(Part::Series(SeriesBatch { labels: batch })).await
+    }
+
+    async fn send_batch(&mut self, Batch { chunks, .. }: Batch) -> Result<(), End> {
+        if chunks.is_empty() {
+            return Ok(());
+        }
+        let samples: u64 = chunks.iter().map(|chunk| u64::from(chunk.samples)).sum();
+        let bytes: u64 = chunks.iter().map(|chunk| chunk.data.len() as u64).sum();
+        self.samples = within("samples", self.samples, samples, self.bounds.samples)?;
+        self.bytes = within("bytes", self.bytes, bytes, self.bounds.bytes)?;
+        self.metrics.samples.inc_by(samples);
+        self.metrics.chunk_bytes.inc_by(bytes);
+        self.send(Part::Chunks(ChunkBatch { chunks })).await
+    }
+
+    async fn send(&mut self, part: Part) -> Result<(), End> {
+        let message = SelectResponse { part: Some(part) };
+        self.messages.send(Ok(message)).await.map_err(|_| End::Gone)
+    }
+}
+
+fn within(what: &'static str, sent: u64, more: u64, limit: u64) -> Result<u64, ReadError> {
+    Some(sent.saturating_add(more))
+        .filter(|total| *total <= limit)
+        .ok_or(ReadError::OverBudget { what, limit })
+}
+
+#[derive(Default)]
+struct Batch {
+    chunks: Vec<Chunk>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn add(&mut self, series: u32, rows: Vec<narthex_block::OwnedSamples>) {
+        let before = self.chunks.len();
+        encode_row(series, &merge_rows(rows), &mut self.chunks);
+        let added = self.chunks[before..].iter();
+        self.bytes += added.map(|chunk| chunk.data.len() + CHUNK_OVERHEAD).sum::<usize>();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_without_saying_so_is_an_error() {
+        let workers = Workers::new(1).expect("this runtime");
+        let (sender, receiver) = mpsc::channel::<Message>(1);
+        let task = workers.spawn(async move {
+            let _sender = sender;
+            panic!("on purpose");
+        });
+        let messages: Vec<Message> = messages_of(receiver, task).collect().await;
+        assert_eq!(messages.len(), 1);
+        assert_eq!(messages[0].as_ref().expect_err("lost").code(), tonic::Code::Internal);
+    }
+}
