@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// The candidates for a key, best first: the second takes over when the first fails, and so on. `name` identifies a candidate;
 /// two with one name stay in the order given.
-pub fn rendezvous<'a, T>(key: u128, candidates: &'a [T], name: impl Fn(&T) -> &str) -> Vec<&'a T> {
+pub fn rendezvous<T>(key: u128, candidates: &[T], name: impl Fn(&T) -> &str) -> Vec<&T> {
     let mut order: Vec<_> =
         candidates.iter().map(|candidate| (weight(key, name(candidate)), candidate)).collect();
     // A tie of weights is settled by name, so that the order of the candidates never shows.
