@@ -1,7 +1,7 @@
 //! Measures what blocks of synthetic series cost, in bytes, in processor time and in requests.
 //!
 //! `cargo run --release -p narthex-block --example measure -- size` gives bytes per sample by column, `... pages` compares
-//! settings, `... lookup [SERIES]` writes SERIES (100,000) over 24 h and reads one, `... csv FILE` takes real samples: lines
+//! settings, `... decode` reads one block ten times, `... lookup [SERIES]` writes SERIES (100,000) over 24 h and reads one, `... csv FILE` takes real samples: lines
 //! of `labels as name=value pairs with a tab between TAB ... TAB = TAB milliseconds:value ...`.
 
 #[path = "../benches/support/mod.rs"]
@@ -229,6 +229,18 @@ fn main() {
             let series = plan.series();
             pages(&series, &support::data(&plan, &series));
         }
+        ["decode"] => {
+            let plan = Plan { series: 20_000, targets: 200, ..Plan::default() };
+            let series = plan.series();
+            let (bytes, meta) =
+                support::write(&series, &support::data(&plan, &series), WriterSettings::default());
+            let bytes = Bytes::from(bytes);
+            for _ in 0..10 {
+                let (labels, samples) = read_all(&bytes, &meta);
+                let (rows, count) = (meta.rows as f64, meta.samples as f64);
+                println!("labels {:.0} ns/row, decode {:.2} ns/sample", labels / rows, samples / count);
+            }
+        }
         ["lookup"] => lookup(100_000),
         ["lookup", series] => lookup(series.parse().expect("a number")),
         ["csv", file] => {
@@ -236,6 +248,6 @@ fn main() {
             report(file, &series, &data, WriterSettings::default());
             pages(&series, &data);
         }
-        _ => println!("one of: size, pages, lookup [SERIES], csv FILE; and --columns"),
+        _ => println!("one of: size, pages, decode, lookup [SERIES], csv FILE; and --columns"),
     }
 }

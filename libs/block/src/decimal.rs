@@ -18,18 +18,28 @@ const POWERS: [f64; MAX_EXPONENT as usize + 1] =
 /// Finds the smallest exponent under which every value of a row but stale markers is `integer / 10^exponent` to the bit,
 /// and writes the integers to `out` (0 in the place of a stale marker).
 pub(crate) fn encode_row(values: &[f64], out: &mut Vec<i64>) -> Option<u8> {
-    let exponent = smallest_exponent(values)?;
+    let mut exponent = 0;
+    // The value that needs more places is mostly among the first, so starting over is cheaper than looking first.
+    while let Some(at) = first_inexact(values, exponent, out) {
+        exponent = (exponent + 1..=MAX_EXPONENT)
+            .find(|exponent| to_decimal(values[at], POWERS[usize::from(*exponent)]).is_some())?;
+    }
+    Some(exponent)
+}
+
+/// Writes integers until a value has none under the exponent, and tells which.
+fn first_inexact(values: &[f64], exponent: u8, out: &mut Vec<i64>) -> Option<usize> {
     let power = POWERS[usize::from(exponent)];
     out.clear();
     out.reserve(values.len());
-    for value in values {
-        if is_stale(*value) {
-            out.push(0);
-        } else {
-            out.push(to_decimal(*value, power)?);
+    for (at, value) in values.iter().enumerate() {
+        match if exponent == 0 { to_integer(*value) } else { to_decimal(*value, power) } {
+            Some(decimal) => out.push(decimal),
+            None if is_stale(*value) => out.push(0),
+            None => return Some(at),
         }
     }
-    Some(exponent)
+    None
 }
 
 /// The power of ten that a row's integers are divided by, `None` for an exponent that no writer uses.
@@ -37,20 +47,11 @@ pub(crate) fn power_of(exponent: i32) -> Option<f64> {
     POWERS.get(usize::try_from(exponent).ok()?).copied()
 }
 
-fn smallest_exponent(values: &[f64]) -> Option<u8> {
-    let mut exponent = 0u8;
-    for value in values {
-        if is_stale(*value) {
-            continue;
-        }
-        while to_decimal(*value, POWERS[usize::from(exponent)]).is_none() {
-            exponent += 1;
-            if exponent > MAX_EXPONENT {
-                return None;
-            }
-        }
-    }
-    Some(exponent)
+/// As [`to_decimal`] with the power 1, without its division.
+#[inline]
+fn to_integer(value: f64) -> Option<i64> {
+    let decimal = value as i64;
+    (value.abs() < LIMIT && (decimal as f64).to_bits() == value.to_bits()).then_some(decimal)
 }
 
 #[inline]

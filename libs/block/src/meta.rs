@@ -115,7 +115,7 @@ fn ceiling(value: String) -> Option<String> {
     let mut prefix: Vec<char> = value[..value.floor_char_boundary(MAX_BOUND_BYTES)].chars().collect();
     while let Some(last) = prefix.pop() {
         // The next scalar value must not take more bytes, or the bound would outgrow its limit.
-        let next = (u32::from(last) + 1..).find_map(char::from_u32).filter(|next| *next > last);
+        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
         if let Some(next) = next.filter(|next| next.len_utf8() == last.len_utf8()) {
             prefix.push(next);
             return Some(prefix.into_iter().collect());

@@ -13,11 +13,14 @@ mod text;
 
 use bytes::Bytes;
 
-use self::header::{Header, PageKind};
+use self::{
+    header::{Header, PageKind},
+    hybrid::Levels,
+};
 pub(crate) use self::{
     lists::{ListPage, NestedPage},
     scalars::{FlatPage, Number},
-    text::{TextListPage, TextPage, TextTable, decode_dictionary},
+    text::{TextId, TextListPage, TextPage, TextTable, decode_dictionary},
 };
 use crate::{error::Damage, schema::Column};
 
@@ -48,10 +51,10 @@ pub(crate) struct Body {
     pub(crate) encoding: i32,
     /// Number of levels; as many values as levels are at their largest.
     pub(crate) count: usize,
-    /// Repetition levels; empty where the column has none.
-    pub(crate) rep: Vec<u8>,
-    /// Definition levels; empty where the column has none.
-    pub(crate) def: Vec<u8>,
+    /// Repetition levels.
+    pub(crate) rep: Levels,
+    /// Definition levels.
+    pub(crate) def: Levels,
     data: Bytes,
     start: usize,
 }
@@ -75,8 +78,8 @@ impl Body {
                 let levels_end = rep_bytes.checked_add(def_bytes).filter(|end| *end <= body.len());
                 let levels_end =
                     levels_end.ok_or_else(|| Damage::new("levels are longer than their page"))?;
-                let rep = levels_of(&body[..rep_bytes], levels.1, count)?;
-                let def = levels_of(&body[rep_bytes..levels_end], levels.0, count)?;
+                let rep = Levels::new(body.slice(..rep_bytes), levels.1, count);
+                let def = Levels::new(body.slice(rep_bytes..levels_end), levels.0, count);
                 let size = header.uncompressed.checked_sub(levels_end);
                 let size = size.ok_or_else(|| Damage::new("a page is smaller than its levels"))?;
                 let codec = if compressed { codec } else { Codec::Plain };
@@ -95,11 +98,6 @@ impl Body {
     /// As [`Self::values`], sharing the memory.
     pub(crate) fn value_bytes(&self) -> Bytes {
         self.data.slice(self.start..)
-    }
-
-    /// Levels at their largest, each of which has a value.
-    pub(crate) fn present(&self, max_def: u8) -> usize {
-        if self.def.is_empty() { self.count } else { self.def.iter().filter(|def| **def == max_def).count() }
     }
 }
 
@@ -130,26 +128,18 @@ fn checked_count(values: i32) -> Result<usize, Damage> {
 }
 
 /// Levels with their length in front, as in version 1 pages.
-fn prefixed_levels(data: &[u8], at: &mut usize, max: u8, count: usize) -> Result<Vec<u8>, Damage> {
+fn prefixed_levels(data: &Bytes, at: &mut usize, max: u8, count: usize) -> Result<Levels, Damage> {
     if max == 0 {
-        return Ok(Vec::new());
+        return Ok(Levels::default());
     }
     let cut_off = || Damage::new("levels are longer than their page");
     let rest = data.get(*at..).ok_or_else(cut_off)?;
     let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(cut_off)?;
     let length = u32::from_le_bytes(*length) as usize;
-    let levels = rest.get(..length).ok_or_else(cut_off)?;
-    *at += 4 + length;
-    levels_of(levels, max, count)
-}
-
-fn levels_of(data: &[u8], max: u8, count: usize) -> Result<Vec<u8>, Damage> {
-    if max == 0 {
-        return Ok(Vec::new());
+    if length > rest.len() {
+        return Err(cut_off());
     }
-    let levels = hybrid::levels(data, max, count)?;
-    if levels.iter().any(|level| *level > max) {
-        return Err(Damage::new("a level is larger than its column allows"));
-    }
-    Ok(levels)
+    let start = *at + 4;
+    *at = start + length;
+    Ok(Levels::new(data.slice(start..*at), max, count))
 }

@@ -27,7 +27,7 @@ use self::footer::SharedFooter;
 pub use self::{
     budget::Budget,
     footer::Footer,
-    sample_reader::{SampleReader, SeriesSlice},
+    sample_reader::{BatchLimits, SampleReader, SeriesSlice},
     select::{SelectedSeries, Selection},
 };
 use crate::BlockError;

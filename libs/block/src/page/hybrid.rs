@@ -1,5 +1,7 @@
 //! The RLE and bit-packing hybrid: levels, and indices into a dictionary.
 
+use bytes::Bytes;
+
 use super::delta::varint;
 use crate::error::Damage;
 
@@ -43,22 +45,93 @@ impl<'a> Runs<'a> {
     }
 }
 
-/// Decodes exactly `count` levels of a column whose largest is `max`.
-pub(super) fn levels(data: &[u8], max: u8, count: usize) -> Result<Vec<u8>, Damage> {
-    let width = (8 - max.leading_zeros()) as usize;
-    let mut runs = Runs { input: data, width, left: count };
-    let mut out: Vec<u8> = Vec::with_capacity(count);
-    while out.len() < count {
-        match runs.next().ok_or_else(|| Damage::new("levels are malformed"))? {
-            Run::Repeat { value, count } => out.resize(out.len() + count, value as u8),
-            Run::Packed { bytes, count } => {
-                let mask = (1u8 << width) - 1;
-                // Levels are of one or two bits, so none crosses a byte.
-                out.extend((0..count).map(|at| (bytes[at * width / 8] >> (at * width % 8)) & mask));
-            }
-        }
+/// The levels of a page, still encoded. Most are one long run, or a short pattern per row, which is told without writing them out.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Levels {
+    data: Bytes,
+    max: u8,
+    count: usize,
+}
+
+impl Levels {
+    /// Levels of a column whose largest is `max`; without one there is nothing to decode.
+    pub(super) fn new(data: Bytes, max: u8, count: usize) -> Self {
+        Self { data, max, count }
     }
-    Ok(out)
+
+    fn width(&self) -> usize {
+        (8 - self.max.leading_zeros()) as usize
+    }
+
+    fn visit(&self, mut visit: impl FnMut(Run<'_>)) -> Result<(), Damage> {
+        let mut runs = Runs { input: &self.data, width: self.width(), left: self.count };
+        while runs.left > 0 {
+            let run = runs.next().ok_or_else(|| Damage::new("levels are malformed"))?;
+            if matches!(run, Run::Repeat { value, .. } if value > u32::from(self.max)) {
+                return Err(Damage::new("a level is larger than its column allows"));
+            }
+            visit(run);
+        }
+        Ok(())
+    }
+
+    /// Whether all levels are the largest. A page without levels counts as such.
+    pub(crate) fn all_largest(&self) -> Result<bool, Damage> {
+        let mut all = true;
+        if self.max > 0 {
+            self.visit(|run| {
+                all &= match run {
+                    Run::Repeat { value, .. } => value == u32::from(self.max),
+                    Run::Packed { bytes, count } => self.unpack(bytes, count).all(|level| level == self.max),
+                };
+            })?;
+        }
+        Ok(all)
+    }
+
+    /// The places of levels that are 0, which is where rows begin.
+    pub(crate) fn zeros(&self) -> Result<Vec<u32>, Damage> {
+        let (mut zeros, mut at) = (Vec::new(), 0u32);
+        self.visit(|run| match run {
+            Run::Repeat { value, count } => {
+                if value == 0 {
+                    zeros.extend(at..at + count as u32);
+                }
+                at += count as u32;
+            }
+            Run::Packed { bytes, count } => {
+                for level in self.unpack(bytes, count) {
+                    if level == 0 {
+                        zeros.push(at);
+                    }
+                    at += 1;
+                }
+            }
+        })?;
+        Ok(zeros)
+    }
+
+    /// All levels.
+    pub(crate) fn each(&self) -> Result<Vec<u8>, Damage> {
+        let mut out: Vec<u8> = Vec::with_capacity(self.count);
+        if self.max > 0 {
+            self.visit(|run| match run {
+                Run::Repeat { value, count } => out.resize(out.len() + count, value as u8),
+                Run::Packed { bytes, count } => out.extend(self.unpack(bytes, count)),
+            })?;
+        }
+        if out.iter().copied().max().is_some_and(|level| level > self.max) {
+            return Err(Damage::new("a level is larger than its column allows"));
+        }
+        Ok(out)
+    }
+
+    /// Levels are of one or two bits, so none crosses a byte.
+    fn unpack<'a>(&self, bytes: &'a [u8], count: usize) -> impl Iterator<Item = u8> + use<'a> {
+        let width = self.width();
+        let mask = (1u8 << width) - 1;
+        (0..count).map(move |at| (bytes[at * width / 8] >> (at * width % 8)) & mask)
+    }
 }
 
 /// Decodes exactly `count` indices into a dictionary of `entries`. The first byte is their width.

@@ -88,22 +88,23 @@ fn no_row() -> Damage {
 
 /// Rows and elements from the levels: `element` is the level from which on there is an element, `max_def` that of a value.
 fn shape(body: &Body, element: u8, max_def: u8) -> Result<Shape, Damage> {
-    if body.rep.first().is_some_and(|rep| *rep != 0) {
-        return Err(no_row());
-    }
     // Almost every page has values only, and then rows begin where a repetition level is 0.
-    if body.def.iter().all(|def| *def == max_def) {
-        let mut offsets: Vec<u32> = memchr::memchr_iter(0, &body.rep).map(|at| at as u32).collect();
+    if body.def.all_largest()? {
+        let mut offsets = body.rep.zeros()?;
+        if offsets.first().copied().unwrap_or(0) != 0 || (offsets.is_empty() && body.count > 0) {
+            return Err(no_row());
+        }
         offsets.push(body.count as u32);
         return Ok(Shape { offsets, nulls: Vec::new() });
     }
+    let (rep, def) = levels(body)?;
     let (mut offsets, mut nulls, mut elements) = (Vec::new(), Vec::new(), 0u32);
-    for (rep, def) in body.rep.iter().zip(&body.def) {
-        if *rep == 0 {
+    for (rep, def) in rep.into_iter().zip(def) {
+        if rep == 0 {
             offsets.push(elements);
         }
-        if *def >= element {
-            if *def < max_def {
+        if def >= element {
+            if def < max_def {
                 nulls.push(elements);
             }
             elements += 1;
@@ -111,6 +112,12 @@ fn shape(body: &Body, element: u8, max_def: u8) -> Result<Shape, Damage> {
     }
     offsets.push(elements);
     Ok(Shape { offsets, nulls })
+}
+
+/// Repetition and definition levels of a list page, which begins with a row.
+pub(super) fn levels(body: &Body) -> Result<(Vec<u8>, Vec<u8>), Damage> {
+    let (rep, def) = (body.rep.each()?, body.def.each()?);
+    if rep.first().is_some_and(|rep| *rep != 0) { Err(no_row()) } else { Ok((rep, def)) }
 }
 
 /// A list of lists per row: the fields of a histogram that are lists.
@@ -124,19 +131,17 @@ pub(crate) struct NestedPage<T> {
 
 impl<T: Number> NestedPage<T> {
     pub(crate) fn decode(body: &Body, column: Column) -> Result<Self, Damage> {
-        if body.rep.first().is_some_and(|rep| *rep != 0) {
-            return Err(no_row());
-        }
         let max_def = column.levels().0;
+        let (rep, def) = levels(body)?;
         let (mut rows, mut lists, mut values) = (Vec::new(), Vec::new(), 0u32);
-        for (rep, def) in body.rep.iter().zip(&body.def) {
-            if *rep == 0 {
+        for (rep, def) in rep.into_iter().zip(def) {
+            if rep == 0 {
                 rows.push(lists.len() as u32);
             }
-            if *def > 0 && *rep <= 1 {
+            if def > 0 && rep <= 1 {
                 lists.push(values);
             }
-            values += u32::from(*def == max_def);
+            values += u32::from(def == max_def);
         }
         rows.push(lists.len() as u32);
         lists.push(values);

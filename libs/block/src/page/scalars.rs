@@ -81,13 +81,12 @@ pub(crate) struct FlatPage {
 
 impl FlatPage {
     pub(crate) fn decode(body: &Body, column: Column) -> Result<Self, Damage> {
-        let count = body.present(column.levels().0);
-        let dense = i64::decode(body, column, count)?;
-        if count == body.count {
-            return Ok(Self { values: dense, present: Vec::new() });
+        if body.def.all_largest()? {
+            return Ok(Self { values: i64::decode(body, column, body.count)?, present: Vec::new() });
         }
-        let present: Vec<bool> = body.def.iter().map(|def| *def > 0).collect();
-        let mut dense = dense.into_iter();
+        let present: Vec<bool> = body.def.each()?.into_iter().map(|def| def > 0).collect();
+        let count = present.iter().filter(|has| **has).count();
+        let mut dense = i64::decode(body, column, count)?.into_iter();
         let values =
             present.iter().map(|has| if *has { dense.next().unwrap_or_default() } else { 0 }).collect();
         Ok(Self { values, present })

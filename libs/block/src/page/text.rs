@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{
-    Body, Codec, PageKind, checked_count, decompress, encoding, hybrid, scalars::unsupported, split,
+    Body, Codec, PageKind, checked_count, decompress, encoding, hybrid, lists::levels, scalars::unsupported,
+    split,
 };
-use crate::{error::Damage, schema::Column};
+use crate::error::Damage;
 
 /// Distinct or consecutive texts, each valid UTF-8 and not empty.
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ pub(crate) struct TextTable {
     bytes: Bytes,
     /// Where each text begins and ends.
     spans: Vec<(u32, u32)>,
+    /// Whether all pages of a column share it.
+    shared: bool,
 }
 
 impl TextTable {
@@ -23,13 +26,17 @@ impl TextTable {
     }
 
     pub(crate) fn get(&self, id: u32) -> &str {
-        let (start, end) = self.spans.get(id as usize).copied().unwrap_or_default();
         // Checked when the table was read.
-        std::str::from_utf8(&self.bytes[start as usize..end as usize]).unwrap_or_default()
+        std::str::from_utf8(self.get_bytes(id)).unwrap_or_default()
+    }
+
+    pub(crate) fn get_bytes(&self, id: u32) -> &[u8] {
+        let (start, end) = self.spans.get(id as usize).copied().unwrap_or_default();
+        &self.bytes[start as usize..end as usize]
     }
 
     /// Reads `count` texts, each behind its length.
-    fn decode(bytes: Bytes, count: usize) -> Result<Self, Damage> {
+    fn decode(bytes: Bytes, count: usize, shared: bool) -> Result<Self, Damage> {
         let malformed = || Damage::new("texts are malformed");
         if count > bytes.len() / 4 {
             return Err(malformed());
@@ -49,7 +56,7 @@ impl TextTable {
             spans.push((span.0.map_err(|_| malformed())?, span.1.map_err(|_| malformed())?));
             at += length;
         }
-        if at == bytes.len() { Ok(Self { bytes, spans }) } else { Err(malformed()) }
+        if at == bytes.len() { Ok(Self { bytes, spans, shared }) } else { Err(malformed()) }
     }
 }
 
@@ -59,22 +66,21 @@ pub(crate) fn decode_dictionary(page: &Bytes, codec: Codec) -> Result<Arc<TextTa
     match header.kind {
         PageKind::Dictionary { values, encoding: encoding::PLAIN | encoding::PLAIN_DICTIONARY } => {
             let data = decompress(&body, codec, header.uncompressed)?;
-            Ok(Arc::new(TextTable::decode(data, checked_count(values)?)?))
+            Ok(Arc::new(TextTable::decode(data, checked_count(values)?, true)?))
         }
         _ => Err(Damage::new("expected a dictionary page")),
     }
 }
 
-/// The texts that are present in a page, as places in a table.
+/// `count` texts of a page, as places in a table.
 fn ids(
     body: &Body,
-    column: Column,
+    count: usize,
     dictionary: Option<&Arc<TextTable>>,
 ) -> Result<(Arc<TextTable>, Vec<u32>), Damage> {
-    let count = body.present(column.levels().0);
     match (body.encoding, dictionary) {
         (encoding::PLAIN, _) => {
-            let table = TextTable::decode(body.value_bytes(), count)?;
+            let table = TextTable::decode(body.value_bytes(), count, false)?;
             Ok((Arc::new(table), (0..count as u32).collect()))
         }
         (encoding::RLE_DICTIONARY | encoding::PLAIN_DICTIONARY, Some(table)) => {
@@ -87,6 +93,9 @@ fn ids(
     }
 }
 
+/// What tells a text apart from others of the same column: the page whose table it is in, 0 for the dictionary, and its place.
+pub(crate) type TextId = (u64, u32);
+
 /// A text per row, or none.
 pub(crate) struct TextPage {
     pub(crate) table: Arc<TextTable>,
@@ -97,17 +106,15 @@ pub(crate) struct TextPage {
 const ABSENT: u32 = u32::MAX;
 
 impl TextPage {
-    pub(crate) fn decode(
-        body: &Body,
-        column: Column,
-        dictionary: Option<&Arc<TextTable>>,
-    ) -> Result<Self, Damage> {
-        let (table, dense) = ids(body, column, dictionary)?;
-        if dense.len() == body.count {
-            return Ok(Self { table, ids: dense });
+    pub(crate) fn decode(body: &Body, dictionary: Option<&Arc<TextTable>>) -> Result<Self, Damage> {
+        if body.def.all_largest()? {
+            let (table, ids) = ids(body, body.count, dictionary)?;
+            return Ok(Self { table, ids });
         }
+        let def = body.def.each()?;
+        let (table, dense) = ids(body, def.iter().filter(|def| **def > 0).count(), dictionary)?;
         let mut dense = dense.into_iter();
-        let ids = body.def.iter().map(|def| if *def > 0 { dense.next().unwrap_or(ABSENT) } else { ABSENT });
+        let ids = def.into_iter().map(|def| if def > 0 { dense.next().unwrap_or(ABSENT) } else { ABSENT });
         Ok(Self { table, ids: ids.collect() })
     }
 
@@ -120,8 +127,10 @@ impl TextPage {
         self.ids.get(row).copied().filter(|id| *id != ABSENT)
     }
 
-    pub(crate) fn get(&self, row: usize) -> Option<&str> {
-        self.id(row).map(|id| self.table.get(id))
+    /// What tells a row's text, or that there is none, apart from others of the column. `page` is the page's number, from 1.
+    pub(crate) fn identity(&self, row: usize, page: u64) -> TextId {
+        let id = self.ids.get(row).copied().unwrap_or(ABSENT);
+        (if self.table.shared || id == ABSENT { 0 } else { page }, id)
     }
 }
 
@@ -133,23 +142,17 @@ pub(crate) struct TextListPage {
 }
 
 impl TextListPage {
-    pub(crate) fn decode(
-        body: &Body,
-        column: Column,
-        dictionary: Option<&Arc<TextTable>>,
-    ) -> Result<Self, Damage> {
-        let (table, ids) = ids(body, column, dictionary)?;
-        if body.rep.first().is_some_and(|rep| *rep != 0) {
-            return Err(Damage::new("a list page does not begin with a row"));
-        }
+    pub(crate) fn decode(body: &Body, dictionary: Option<&Arc<TextTable>>) -> Result<Self, Damage> {
+        let (rep, def) = levels(body)?;
         let (mut offsets, mut texts) = (Vec::new(), 0u32);
-        for (rep, def) in body.rep.iter().zip(&body.def) {
-            if *rep == 0 {
+        for (rep, def) in rep.into_iter().zip(def) {
+            if rep == 0 {
                 offsets.push(texts);
             }
-            texts += u32::from(*def > 0);
+            texts += u32::from(def > 0);
         }
         offsets.push(texts);
+        let (table, ids) = ids(body, texts as usize, dictionary)?;
         Ok(Self { table, offsets, ids })
     }
 
@@ -157,8 +160,23 @@ impl TextListPage {
         self.offsets.len() - 1
     }
 
-    pub(crate) fn row(&self, row: usize) -> impl ExactSizeIterator<Item = &str> {
+    fn ids_of(&self, row: usize) -> &[u32] {
         let (start, end) = self.offsets.get(row..row + 2).map_or((0, 0), |pair| (pair[0], pair[1]));
-        self.ids[start as usize..end as usize].iter().map(|id| self.table.get(*id))
+        &self.ids[start as usize..end as usize]
+    }
+
+    pub(crate) fn row(&self, row: usize) -> impl ExactSizeIterator<Item = &str> {
+        self.ids_of(row).iter().map(|id| self.table.get(*id))
+    }
+
+    /// As [`Self::row`], for a caller that checks the text itself.
+    pub(crate) fn row_bytes(&self, row: usize) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.ids_of(row).iter().map(|id| self.table.get_bytes(*id))
+    }
+
+    /// As [`TextPage::identity`], for all texts of a row.
+    pub(crate) fn identities(&self, row: usize, page: u64) -> impl Iterator<Item = TextId> {
+        let page = if self.table.shared { 0 } else { page };
+        self.ids_of(row).iter().map(move |id| (page, *id))
     }
 }

@@ -43,8 +43,8 @@ page!(ListPage<i64>, body, column, _dictionary => Self::decode(body, column));
 page!(ListPage<f64>, body, column, _dictionary => Self::decode(body, column));
 page!(NestedPage<i64>, body, column, _dictionary => Self::decode(body, column));
 page!(NestedPage<f64>, body, column, _dictionary => Self::decode(body, column));
-page!(TextPage, body, column, dictionary => Self::decode(body, column, dictionary));
-page!(TextListPage, body, column, dictionary => Self::decode(body, column, dictionary));
+page!(TextPage, body, _column, dictionary => Self::decode(body, dictionary));
+page!(TextListPage, body, _column, dictionary => Self::decode(body, dictionary));
 
 pub(super) struct Cursor<P> {
     column: Column,
@@ -53,6 +53,7 @@ pub(super) struct Cursor<P> {
     dictionary: Option<Arc<TextTable>>,
     pages: Vec<PageRef>,
     current: Option<(Range<u64>, P)>,
+    decoded: u64,
 }
 
 impl<P: Page> Cursor<P> {
@@ -64,6 +65,7 @@ impl<P: Page> Cursor<P> {
             dictionary: None,
             pages: footer.pages(group, column).collect(),
             current: None,
+            decoded: 0,
         }
     }
 
@@ -76,6 +78,11 @@ impl<P: Page> Cursor<P> {
     /// Whether the row can be read without its bytes, because its page is decoded.
     pub(super) fn is_decoded(&self, row: u64) -> bool {
         self.current.as_ref().is_some_and(|(rows, _)| rows.contains(&row))
+    }
+
+    /// The page that was decoded last, and how many were before and with it.
+    pub(super) fn current(&self) -> Option<(&P, u64)> {
+        self.current.as_ref().map(|(_, page)| (page, self.decoded))
     }
 
     /// The decoded page that holds a row, and the row's place in it.
@@ -92,6 +99,7 @@ impl<P: Page> Cursor<P> {
             if decoded.rows() as u64 != page.rows.end - page.rows.start {
                 return Err(Damage::new("a page holds another number of rows than the page index says"));
             }
+            self.decoded += 1;
             self.current = Some((page.rows, decoded));
         }
         match &self.current {

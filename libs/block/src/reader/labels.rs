@@ -8,7 +8,7 @@ use narthex_model::{Labels, Matcher, SEPARATOR};
 use super::{cursor::Cursor, fetch::Fetched, footer::Footer, rows::RowSet};
 use crate::{
     error::Damage,
-    page::{TextListPage, TextPage, TextTable},
+    page::{TextId, TextListPage, TextPage, TextTable},
     schema::Column,
 };
 
@@ -34,34 +34,68 @@ impl MapCursor {
     ) -> Result<impl Iterator<Item = (&str, &str)>, Damage> {
         let (names, at) = self.names.at(row, fetched)?;
         let (values, value_at) = self.values.at(row, fetched)?;
-        let (names, values) = (names.row(at), values.row(value_at));
-        if names.len() == values.len() {
-            Ok(names.zip(values))
-        } else {
-            Err(Damage::new("a row has more label names than values"))
+        paired(names.row(at), values.row(value_at))
+    }
+
+    /// As [`Self::row`], for a caller that checks the text itself.
+    fn row_bytes(
+        &mut self,
+        row: u64,
+        fetched: &Fetched,
+    ) -> Result<impl Iterator<Item = (&[u8], &[u8])>, Damage> {
+        let (names, at) = self.names.at(row, fetched)?;
+        let (values, value_at) = self.values.at(row, fetched)?;
+        paired(names.row_bytes(at), values.row_bytes(value_at))
+    }
+
+    /// Adds what tells a row's other labels apart.
+    fn identify(&mut self, row: u64, fetched: &Fetched, identity: &mut Vec<TextId>) -> Result<(), Damage> {
+        for cursor in [&mut self.names, &mut self.values] {
+            let (_, place) = cursor.at(row, fetched)?;
+            if let Some((page, number)) = cursor.current() {
+                identity.extend(page.identities(place, number));
+            }
         }
+        Ok(())
+    }
+}
+
+fn paired<A, B>(
+    names: impl ExactSizeIterator<Item = A>,
+    values: impl ExactSizeIterator<Item = B>,
+) -> Result<impl Iterator<Item = (A, B)>, Damage> {
+    if names.len() == values.len() {
+        Ok(names.zip(values))
+    } else {
+        Err(Damage::new("a row has more label names than values"))
     }
 }
 
 /// All labels of rows.
 pub(super) struct LabelsCursor {
+    /// By name, which is the order of canonical labels.
     promoted: Vec<(String, Cursor<TextPage>)>,
     map: MapCursor,
-    pairs: Vec<(usize, usize, usize)>,
-    text: Vec<u8>,
+    places: Vec<usize>,
+    /// What tells the labels of the last row apart, and the labels.
+    last: (Vec<TextId>, Labels),
+    identity: Vec<TextId>,
     canonical: Vec<u8>,
 }
 
 impl LabelsCursor {
     pub(super) fn new(footer: &Footer, group: usize) -> Self {
-        let promoted = footer.schema().promoted_labels().enumerate();
+        let columns = footer.schema().promoted_labels().enumerate();
+        let mut promoted: Vec<_> = columns
+            .map(|(at, name)| (name.to_owned(), Cursor::new(footer, group, Column::Label(at))))
+            .collect();
+        promoted.sort_by(|a: &(String, Cursor<TextPage>), b| a.0.cmp(&b.0));
         Self {
-            promoted: promoted
-                .map(|(at, name)| (name.to_owned(), Cursor::new(footer, group, Column::Label(at))))
-                .collect(),
+            promoted,
             map: MapCursor::new(footer, group),
-            pairs: Vec::new(),
-            text: Vec::new(),
+            places: Vec::new(),
+            last: (Vec::new(), Labels::EMPTY),
+            identity: Vec::new(),
             canonical: Vec::new(),
         }
     }
@@ -73,35 +107,48 @@ impl LabelsCursor {
         fetched: &Fetched,
         previous: &Labels,
     ) -> Result<Labels, Damage> {
-        self.pairs.clear();
-        self.text.clear();
-        let (pairs, text) = (&mut self.pairs, &mut self.text);
-        let mut add = |name: &str, value: &str| {
-            let start = text.len();
-            text.extend_from_slice(name.as_bytes());
-            text.push(SEPARATOR);
-            let middle = text.len();
-            text.extend_from_slice(value.as_bytes());
-            text.push(SEPARATOR);
-            pairs.push((start, middle, text.len()));
-        };
-        for (name, cursor) in &mut self.promoted {
-            let (page, at) = cursor.at(row, fetched)?;
-            if let Some(value) = page.get(at) {
-                add(name, value);
+        self.places.clear();
+        self.identity.clear();
+        for (_, cursor) in &mut self.promoted {
+            let (_, place) = cursor.at(row, fetched)?;
+            self.places.push(place);
+            self.identity.extend(cursor.current().map(|(page, number)| page.identity(place, number)));
+        }
+        self.map.identify(row, fetched, &mut self.identity)?;
+        // Rows of one series follow each other, and then nothing needs to be put together.
+        if self.identity == self.last.0 {
+            return Ok(self.last.1.clone());
+        }
+        let labels = self.build(row, fetched, previous)?;
+        std::mem::swap(&mut self.last.0, &mut self.identity);
+        self.last.1 = labels.clone();
+        Ok(labels)
+    }
+
+    fn build(&mut self, row: u64, fetched: &Fetched, previous: &Labels) -> Result<Labels, Damage> {
+        let canonical = &mut self.canonical;
+        canonical.clear();
+        let mut add = |name: &[u8], value: &[u8]| {
+            for part in [name, value] {
+                canonical.extend_from_slice(part);
+                canonical.push(SEPARATOR);
             }
+        };
+        // Both sides are in order; where the map's is not, what comes out is refused below.
+        let mut others = self.map.row_bytes(row, fetched)?.peekable();
+        for ((name, cursor), place) in self.promoted.iter().zip(&self.places) {
+            let Some((page, _)) = cursor.current() else { continue };
+            let Some(id) = page.id(*place) else { continue };
+            while let Some((other, value)) = others.next_if(|(other, _)| *other < name.as_bytes()) {
+                add(other, value);
+            }
+            add(name.as_bytes(), page.table.get_bytes(id));
         }
-        self.map.row(row, fetched)?.for_each(|(name, value)| add(name, value));
-        // The separator sorts behind every byte of a name, so it is left out of the comparison.
-        self.pairs.sort_unstable_by(|a, b| self.text[a.0..a.1 - 1].cmp(&self.text[b.0..b.1 - 1]));
-        self.canonical.clear();
-        for (start, _, end) in &self.pairs {
-            self.canonical.extend_from_slice(&self.text[*start..*end]);
-        }
-        if self.canonical[..] == previous.as_bytes()[..] {
+        others.for_each(|(name, value)| add(name, value));
+        if canonical[..] == previous.as_bytes()[..] {
             return Ok(previous.clone());
         }
-        Labels::from_canonical(Bytes::copy_from_slice(&self.canonical))
+        Labels::from_canonical(Bytes::copy_from_slice(canonical))
             .map_err(|error| Damage::new(error.to_string()))
     }
 }

@@ -76,13 +76,13 @@ impl BlockReader {
                 let mut cursor = Cursor::<TextPage>::new(self.footer(), group, column);
                 let mut previous = None;
                 for row in rows {
-                    let (page, place) = cursor.at(*row, &scan.fetched)?;
-                    let id = page.id(place);
-                    let same = previous == Some((std::sync::Arc::as_ptr(&page.table), id));
-                    previous = Some((std::sync::Arc::as_ptr(&page.table), id));
-                    if let (false, Some(id)) = (same, id) {
+                    let (_, place) = cursor.at(*row, &scan.fetched)?;
+                    let Some((page, number)) = cursor.current() else { continue };
+                    let identity = Some(page.identity(place, number));
+                    if let (true, Some(id)) = (previous != identity, page.id(place)) {
                         add(page.table.get(id));
                     }
+                    previous = identity;
                 }
             } else {
                 let mut map = MapCursor::new(self.footer(), group);

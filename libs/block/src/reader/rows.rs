@@ -40,7 +40,7 @@ impl RowSet {
     /// Whether a row of the range is in the set.
     pub(super) fn touches(&self, range: &Range<u64>) -> bool {
         let at = self.0.partition_point(|mine| mine.end <= range.start);
-        self.0.get(at).is_some_and(|mine| mine.start < range.end)
+        !range.is_empty() && self.0.get(at).is_some_and(|mine| mine.start < range.end)
     }
 
     /// The rows, one by one.

@@ -13,9 +13,20 @@ use super::{
 };
 use crate::{BlockError, OwnedSamples, decimal, error::Damage, page::ListPage, schema::Column};
 
-/// A batch ends after this many bytes from the bucket, or samples in memory, but has at least one row.
-const BATCH_BYTES: u64 = 8 << 20;
-const BATCH_SAMPLES: u64 = 1 << 19;
+/// When a batch ends; it has at least one row, and is read in whole pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// Bytes from the bucket.
+    pub bytes: u64,
+    /// Samples in memory.
+    pub samples: u64,
+}
+
+impl Default for BatchLimits {
+    fn default() -> Self {
+        Self { bytes: 8 << 20, samples: 1 << 19 }
+    }
+}
 
 /// Samples of one series in one window.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +41,7 @@ pub struct SeriesSlice {
 #[derive(Debug)]
 pub struct SampleReader {
     selection: Selection,
+    limits: BatchLimits,
     next: usize,
     fetched: Fetched,
     groups: BTreeMap<u32, GroupCursors>,
@@ -49,8 +61,8 @@ impl std::fmt::Debug for GroupCursors {
 }
 
 impl SampleReader {
-    pub(super) fn new(selection: Selection) -> Self {
-        Self { selection, next: 0, fetched: Fetched::default(), groups: BTreeMap::new() }
+    pub(super) fn new(selection: Selection, limits: BatchLimits) -> Self {
+        Self { selection, limits, next: 0, fetched: Fetched::default(), groups: BTreeMap::new() }
     }
 
     /// The series of the selection.
@@ -83,9 +95,9 @@ impl SampleReader {
         let (mut wanted, mut bytes, mut samples) = (Wanted::default(), 0, 0);
         let mut last: BTreeMap<Column, PageRef> = BTreeMap::new();
         let mut end = self.next;
-        let rows = &self.selection.rows;
+        let (rows, limits) = (&self.selection.rows, self.limits);
         while let Some(row) =
-            rows.get(end).filter(|_| end == self.next || (bytes < BATCH_BYTES && samples < BATCH_SAMPLES))
+            rows.get(end).filter(|_| end == self.next || (bytes < limits.bytes && samples < limits.samples))
         {
             let footer = self.selection.reader.footer();
             let cursors =

@@ -8,7 +8,7 @@ use super::{
     fetch::{Wanted, total},
     labels::LabelsCursor,
     rows::RowSet,
-    sample_reader::SampleReader,
+    sample_reader::{BatchLimits, SampleReader},
     scan::Scan,
 };
 use crate::{BlockError, OwnedSamples, error::Damage, page::FlatPage, schema::Column};
@@ -92,6 +92,12 @@ impl Selection {
         &self.series
     }
 
+    /// Gives the series away, for a caller that keeps one copy of those that several blocks have. [`Self::series`] is empty from
+    /// then on; slices are numbered as before.
+    pub fn take_series(&mut self) -> Vec<SelectedSeries> {
+        std::mem::take(&mut self.series)
+    }
+
     /// Samples of all rows that will be read; the range may leave some of them out.
     pub fn samples(&self) -> u64 {
         self.samples
@@ -104,7 +110,12 @@ impl Selection {
 
     /// Goes on to the samples.
     pub fn into_samples(self) -> SampleReader {
-        SampleReader::new(self)
+        self.into_batches(BatchLimits::default())
+    }
+
+    /// Goes on to the samples, in batches of another size: for a caller that reads many blocks at once.
+    pub fn into_batches(self, limits: BatchLimits) -> SampleReader {
+        SampleReader::new(self, limits)
     }
 
     /// Reads everything: each series with its samples of the range, leaving out series that have none.

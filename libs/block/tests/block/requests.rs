@@ -57,7 +57,7 @@ fn one_series_of_many_costs_few_requests_and_little_of_the_block() {
         );
         assert!(sample_ranges.len() <= 3, "{sample_ranges:?}");
 
-        let nowhere = [Matcher::equal("pod", "pod-0000000000000bad")];
+        let nowhere = [Matcher::equal("pod", "pod-7000000000000bad")];
         let selection = reader.select(&nowhere, TimeRange::ALL, Budget::default()).await.expect("selected");
         assert!(selection.series().is_empty());
         let ranges = store.take();

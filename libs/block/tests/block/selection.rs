@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use narthex_block::{BlockError, Budget};
+use narthex_block::{BatchLimits, BlockError, Budget};
 use narthex_model::{MatchOp, Matcher, TimeRange};
 use proptest::{collection::vec, prelude::*};
 
@@ -80,6 +80,31 @@ proptest! {
             let expected = all.clone().filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
             prop_assert_eq!(values, expected.collect::<BTreeSet<_>>());
         }
+    }
+
+    #[test]
+    fn batches_of_any_size_give_the_same_rows(content in content(0..10), schema in schema(), samples in 0u64..8, bytes in 0u64..400) {
+        let (block, meta) = write(&content, schema, small_pages());
+        let (rows, batches) = block_on(async {
+            let reader = open(block, meta.footer_length).await.expect("opens");
+            let find = || reader.select(&[], TimeRange::ALL, Budget::default());
+            let mut whole = find().await.expect("selected").into_samples();
+            let mut rows = Vec::new();
+            while let Some(batch) = whole.next_batch().await.expect("read") {
+                rows.extend(batch);
+            }
+            let mut selection = find().await.expect("selected");
+            let series = selection.take_series();
+            assert!(selection.series().is_empty() && series.len() == content.values().filter(|samples| !samples.is_empty()).count());
+            let mut parts = selection.into_batches(BatchLimits { bytes, samples });
+            let mut batches = Vec::new();
+            while let Some(batch) = parts.next_batch().await.expect("read") {
+                batches.push(batch);
+            }
+            (rows, batches)
+        });
+        prop_assert!(batches.iter().all(|batch| !batch.is_empty()));
+        prop_assert_eq!(batches.concat(), rows);
     }
 
     #[test]
