@@ -107,8 +107,7 @@ impl ManifestStore {
     /// The manifest as last read or committed by this process; asks nobody.
     pub fn known(&self, workspace: WorkspaceId) -> Option<Arc<Manifest>> {
         let shelf = Arc::clone(self.0.shelves.read().get(&workspace)?);
-        let known = shelf.known.lock().clone();
-        known
+        shelf.known.lock().clone()
     }
 
     /// Notes that somebody told of a revision. The next [`Self::follow`] will look for it, and [`Self::behind`] names the
