@@ -7,5 +7,5 @@ mod wal;
 pub use self::{
     fsync::FsyncFault,
     small_disk::SmallDisk,
-    wal::{Damaged, damage_in_the_middle, tear_the_end},
+    wal::{Damaged, count_records, damage_in_the_middle, tear_the_end},
 };

@@ -33,14 +33,14 @@ impl Damaged {
     }
 }
 
-/// Flips a bit in the tenth-last record of the log in `data_dir`: it was synced, since later records follow it.
-pub fn damage_in_the_middle(data_dir: &Path) -> Result<Damaged> {
-    const FROM_THE_END: usize = 10;
+/// Flips a bit in a record of the log in `data_dir`, so many records from the end. It passes for damage only if records behind it
+/// were written after it had been synced; otherwise it is a torn end.
+pub fn damage_in_the_middle(data_dir: &Path, from_the_end: usize) -> Result<Damaged> {
     let (segment, bytes) = last_segment(data_dir)?;
     let starts = records(&bytes);
-    ensure!(starts.len() > 2 * FROM_THE_END, "{} has {} records only", segment.display(), starts.len());
-    let offset = starts[starts.len() - FROM_THE_END];
-    let damaged = Damaged { segment, offset, records_from_here: FROM_THE_END };
+    ensure!(starts.len() > from_the_end, "{} has {} records only", segment.display(), starts.len());
+    let offset = starts[starts.len() - from_the_end];
+    let damaged = Damaged { segment, offset, records_from_here: from_the_end };
     damaged.flip()?;
     Ok(damaged)
 }
@@ -60,6 +60,11 @@ pub fn tear_the_end(data_dir: &Path) -> Result<Damaged> {
     bytes[offset + 24..torn].fill(7);
     fs::write(&segment, bytes)?;
     Ok(Damaged { segment, offset, records_from_here: 0 })
+}
+
+/// Records in the newest segment that has any.
+pub fn count_records(data_dir: &Path) -> Result<usize> {
+    Ok(records(&last_segment(data_dir)?.1).len())
 }
 
 /// The newest segment that has records, and its bytes.

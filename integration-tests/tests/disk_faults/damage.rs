@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use narthex_integration_tests::{
-    faults::{damage_in_the_middle, tear_the_end},
+    faults::{count_records, damage_in_the_middle, tear_the_end},
     sandbox::{Cluster, DEADLINE, Standalone, scenario},
 };
 
@@ -51,7 +51,7 @@ fn the_all_in_one_refuses_a_damaged_log_until_the_loss_is_accepted() {
         writing.stop().await?;
         let all = recorder.tally().acknowledged;
         let folder = narthex.data_dir.join("ingester");
-        let damaged = damage_in_the_middle(&folder)?;
+        let damaged = damage_in_the_middle(&folder, 10)?;
 
         for _ in 0..2 {
             let said = narthex.refuses_to_start(sandbox).await?;
@@ -99,12 +99,15 @@ fn an_ingester_sets_a_damaged_log_aside_and_recovers_from_the_others() {
         let writing = recorder.start(WRITERS);
         writing.acknowledged(4 * PHASE).await?;
         let faulty = vec![FAULTY.to_owned()];
-        // The end is synced within a second; only what is synced can be damaged.
+        // What was written by now is synced within a second, and what follows says so.
+        let folder = cluster.instance(FAULTY)?.data_dir.clone().context("an ingester has a disk")?;
+        let synced = count_records(&folder)?;
         sandbox.clock.sleep(Duration::from_secs(2)).await;
+        writing.acknowledged(PHASE).await?;
         cluster.kill(&faulty)?;
         writing.acknowledged(PHASE).await?;
-        let folder = cluster.instance(FAULTY)?.data_dir.clone().context("an ingester has a disk")?;
-        damage_in_the_middle(&folder)?;
+        let all = count_records(&folder)?;
+        damage_in_the_middle(&folder, all - synced / 2)?;
         cluster.launch(sandbox, &faulty)?;
         cluster.ready(sandbox, &faulty).await?;
         let log = cluster.process(FAULTY)?.log();
