@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use futures::{StreamExt, TryStreamExt};
 use narthex_bucket::{Bucket, BucketArgs, VerifyError, conformance, layout, open};
 use narthex_integration_tests::{

@@ -18,7 +18,7 @@ pub struct BucketArgs {
     #[arg(long = "bucket.url", env = "NARTHEX_BUCKET_URL", value_name = "URL")]
     pub url: Option<BucketUrl>,
 
-    /// Address of a server that speaks the provider's protocol, such as https://s3.example.com. Unset: the provider's own
+    /// Address of a server that speaks the provider's protocol, such as s3.example.com with https:// before it. Unset: the provider's own
     #[arg(long = "bucket.endpoint", env = "NARTHEX_BUCKET_ENDPOINT", value_name = "URL")]
     pub endpoint: Option<String>,
 

@@ -6,8 +6,8 @@
 //! workspaces/<ws>/blocks/<ulid>/data.parquet                  a block
 //! ```
 //!
-//! Keys sort by bytes in every backend, so the newest root is the first key under its workspace's manifest: digits come
-//! before `segments`. Every object has one spelling; another one parses as nothing, and so is never taken for ours.
+//! Backends list by bytes (AWS) or folder by folder (servers over a file system). For these keys that is the same order, and
+//! the newest root is the first key under its workspace's manifest: digits come before `segments`. Every object has one spelling; another one parses as nothing, and so is never taken for ours.
 
 use std::{fmt, str::FromStr};
 
@@ -204,6 +204,20 @@ mod tests {
             let (old, new) = (ManifestRevision(older), ManifestRevision(newer));
             prop_assert!(manifest_root(ws, new) < manifest_root(ws, old));
             prop_assert!(manifest_root(ws, old) < segment(ws, SegmentId(id)));
+        }
+
+        #[test]
+        fn order_by_bytes_is_order_by_folders(one in keys(), other in keys(), same_workspace: bool) {
+            let mut other = other;
+            if same_workspace {
+                other = match other {
+                    Key::Root(_, revision) => Key::Root(one.workspace(), revision),
+                    Key::Segment(_, id) => Key::Segment(one.workspace(), id),
+                    Key::Block(_, block) => Key::Block(one.workspace(), block),
+                };
+            }
+            let (one, other) = (one.path().to_string(), other.path().to_string());
+            prop_assert_eq!(one.cmp(&other), one.split('/').cmp(other.split('/')));
         }
 
         #[test]

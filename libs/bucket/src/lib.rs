@@ -2,7 +2,7 @@
 //!
 //! [`open`] makes a [`Bucket`] from [`BucketArgs`]. What it gives out is a plain [`object_store::ObjectStore`], and every
 //! wrapper here implements that trait, so that code over a bucket runs over any store. Backends behave alike: writes are
-//! atomic and durable once they succeed, `PutMode::Create` has exactly one winner, lists come in key order and are current,
+//! atomic and durable once they succeed, `PutMode::Create` has exactly one winner, lists come in the order of [`layout`]'s keys and are current,
 //! deleting an absent key succeeds. The `conformance` suite (feature `testing`) holds every backend to that.
 //!
 //! A put-if-absent whose reply was lost may be repeated and then answer `AlreadyExists` although it was the one that wrote:

