@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{ArgAction, Args, Parser};
+use narthex_bucket::BucketArgs;
 use narthex_edge::EdgeSettings;
 use narthex_promql::EngineConfig;
 use narthex_service::{
@@ -10,7 +11,7 @@ use narthex_service::{
 };
 use narthex_telemetry::TelemetrySettings;
 
-/// Answers PromQL over HTTP from the ingesters of all partitions.
+/// Answers PromQL over HTTP from the ingesters of all partitions and from the blocks in the bucket.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "narthex-querier", version)]
 pub struct Config {
@@ -50,6 +51,14 @@ pub struct Config {
     /// How queries run.
     #[command(flatten)]
     pub query: QueryArgs,
+
+    /// Where blocks are listed; store-gateways read them.
+    #[command(flatten)]
+    pub bucket: BucketArgs,
+
+    /// Length of the windows whose samples become one block, as the ingesters have it
+    #[arg(long = "cut.window", env = "NARTHEX_CUT_WINDOW", value_name = "DURATION", default_value = "2h")]
+    pub window: HumanDuration,
 }
 
 /// The querier's own keys, shared with the all-in-one.
@@ -91,7 +100,7 @@ pub struct QueryArgs {
     )]
     pub max_series: u64,
 
-    /// Most bytes of chunks one selector may receive from all owners together
+    /// Most bytes of chunks one selector may receive from all owners and gateways together
     #[arg(
         long = "query.max-bytes",
         env = "NARTHEX_QUERY_MAX_BYTES",
@@ -137,7 +146,8 @@ pub struct QueryArgs {
     )]
     pub max_waiting_per_workspace: usize,
 
-    /// Ask one more owner of a partition when those asked have not sent anything for this long
+    /// Ask one more owner of a partition, or the next store-gateway for a block, when those asked have not sent anything for
+    /// this long
     #[arg(
         long = "query.hedge-after",
         env = "NARTHEX_QUERY_HEDGE_AFTER",

@@ -1,7 +1,8 @@
-//! The querier: Prometheus's query API over quorum reads of every partition.
+//! The querier: Prometheus's query API over quorum reads of every partition and over blocks.
 //!
-//! `read` gathers complete answers from owners and merges them, `narthex-promql` evaluates, `http` speaks Prometheus's
-//! language. Stateless: all it keeps is the cluster snapshot. Invariants and T-1 of the design live here.
+//! `read` gathers complete answers from owners and gateways and merges them, `narthex-promql` evaluates, `http` speaks
+//! Prometheus's language. Stateless: all it keeps is the cluster snapshot and the manifests of workspaces that are read.
+//! Invariants and T-1 of the design live here.
 
 #![forbid(unsafe_code)]
 

@@ -47,6 +47,14 @@ pub(crate) struct Metrics {
     pub(crate) no_quorum: Counter,
     pub(crate) conflicts: Counter,
     pub(crate) received_bytes: Counter,
+    pub(crate) blocks_asked: Counter,
+    pub(crate) blocks_pruned: Counter,
+    pub(crate) block_replans: Counter,
+    pub(crate) blocks_unreadable: Counter,
+    pub(crate) gateway_bytes: Counter,
+    pub(crate) gateway_failures: Family<Reason, Counter>,
+    pub(crate) gateway_failovers: Counter,
+    pub(crate) hedged_gateways: Counter,
 }
 
 impl Metrics {
@@ -66,6 +74,14 @@ impl Metrics {
             no_quorum: Counter::default(),
             conflicts: Counter::default(),
             received_bytes: Counter::default(),
+            blocks_asked: Counter::default(),
+            blocks_pruned: Counter::default(),
+            block_replans: Counter::default(),
+            blocks_unreadable: Counter::default(),
+            gateway_bytes: Counter::default(),
+            gateway_failures: Family::default(),
+            gateway_failovers: Counter::default(),
+            hedged_gateways: Counter::default(),
         };
         let registry = registry.sub_registry_with_prefix("narthex_querier");
         registry.register("queries", "Requests by kind and outcome", metrics.queries.clone());
@@ -100,9 +116,29 @@ impl Metrics {
         registry.register("conflicting_series", help, metrics.conflicts.clone());
         registry.register(
             "received_bytes",
-            "Bytes of chunks received from owners",
+            "Bytes of series and chunks received from owners",
             metrics.received_bytes.clone(),
         );
+        metrics.register_blocks(registry);
         metrics
+    }
+
+    fn register_blocks(&self, registry: &mut Registry) {
+        let help = "Blocks that gateways were asked for, once for each time";
+        registry.register("blocks_asked", help, self.blocks_asked.clone());
+        let help = "Blocks in the time of a read that the manifest's statistics ruled out";
+        registry.register("blocks_pruned", help, self.blocks_pruned.clone());
+        let help = "Reads planned again on the newest manifest because a block was gone or damaged";
+        registry.register("block_replans", help, self.block_replans.clone());
+        let help = "Reads that failed because a block could not be read";
+        registry.register("reads_without_block", help, self.blocks_unreadable.clone());
+        let help = "Bytes of series and chunks received from gateways";
+        registry.register("gateway_received_bytes", help, self.gateway_bytes.clone());
+        let help = "Reads that a gateway did not answer completely, by reason";
+        registry.register("gateway_read_failures", help, self.gateway_failures.clone());
+        let help = "Groups of blocks that went to the next gateways because one failed";
+        registry.register("gateway_failovers", help, self.gateway_failovers.clone());
+        let help = "Groups of blocks that were asked of the next gateways too because one was silent";
+        registry.register("hedged_gateway_reads", help, self.hedged_gateways.clone());
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     config::QuerySettings,
     http::{Api, allow_browsers, router},
     metrics::Metrics,
-    read::{Limits, Owners, PeerOwners, Reader, ReaderParts},
+    read::{Catalogue, Limits, Owners, PeerOwners, Reader, ReaderParts, registered},
     reads::Reads,
 };
 
@@ -26,25 +26,28 @@ pub struct Querier {
 }
 
 impl Querier {
-    /// Reads through the process's peers. Owners of `zone` are asked first. Adds the readiness condition `querier-ring`;
-    /// [`Self::follow_ring`] keeps it.
+    /// Reads through the process's peers. Owners and gateways of `zone` are asked first. `catalogue` lists blocks; without one
+    /// only heads are read, and a read fails once ingesters moved samples to blocks. Adds the readiness condition
+    /// `querier-ring`; [`Self::follow_ring`] keeps it.
     pub fn new(
         settings: QuerySettings,
         cluster: Cluster,
         peers: Peers,
+        catalogue: Option<Arc<dyn Catalogue>>,
         zone: Zone,
         components: &Components,
     ) -> Self {
         let owners = PeerOwners { peers: peers.clone(), deadline: settings.timeout };
-        let querier = Self::over(settings, cluster, Arc::new(owners), zone, components);
+        let querier = Self::over(settings, cluster, Arc::new(owners), catalogue, zone, components);
         Self { peers: Some(peers), ..querier }
     }
 
-    /// Reads through any [`Owners`], as tests and simulations have them.
+    /// Reads through any [`Owners`], which gateways are too, as tests and simulations have them.
     pub fn over(
         settings: QuerySettings,
         cluster: Cluster,
         owners: Arc<dyn Owners>,
+        catalogue: Option<Arc<dyn Catalogue>>,
         zone: Zone,
         components: &Components,
     ) -> Self {
@@ -54,6 +57,7 @@ impl Querier {
         let reader = Reader::new(ReaderParts {
             cluster: cluster.clone(),
             owners,
+            catalogue,
             clock: components.clock.clone(),
             random: components.random.clone(),
             metrics: metrics.clone(),
@@ -67,14 +71,17 @@ impl Querier {
         Self { reader, routes, cluster, peers: None, ring }
     }
 
-    /// Follows the ring as long as it is polled: readiness, and connections to owners that left are closed.
+    /// Follows the ring as long as it is polled: readiness, what partitions leave, and connections to owners and gateways that
+    /// left are closed.
     pub async fn follow_ring(&self) {
         let mut changes = self.cluster.changes();
         loop {
             let snapshot = self.cluster.snapshot();
             judge(&self.ring, &snapshot);
+            self.reader.observe(&snapshot);
             let owners = snapshot.ring.partitions().iter().flat_map(|partition| &partition.owners);
-            let known: HashSet<&str> = owners.map(|owner| owner.address.as_str()).collect();
+            let gateways = registered(&snapshot).map(|gateway| gateway.address.as_str());
+            let known: HashSet<&str> = owners.map(|owner| owner.address.as_str()).chain(gateways).collect();
             if let Some(peers) = &self.peers
                 && !known.is_empty()
             {
@@ -86,7 +93,7 @@ impl Querier {
         }
     }
 
-    /// The quorum reads behind the API, for whoever evaluates in the same process.
+    /// The reads behind the API, for whoever evaluates in the same process.
     pub fn reader(&self) -> &Reader {
         &self.reader
     }

@@ -18,8 +18,11 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use narthex_bucket::BucketError;
 use narthex_cluster::{AddressError, ControlPlane, Member, Registration, Role};
 use narthex_edge::Edge;
+use narthex_manifest::{ManifestSettings, ManifestStore};
+use narthex_model::{WindowLength, WindowLengthError};
 use narthex_rpc::{PeerOptions, Peers};
 use narthex_service::{
     Components, OpenListener,
@@ -34,6 +37,7 @@ use crate::{
     config::Config,
     http::{ApiError, ErrorKind},
     querier::with_cors,
+    read::Catalogue,
 };
 
 /// Why a querier does not start or does not go on.
@@ -45,6 +49,12 @@ pub enum RunError {
     /// A listen address cannot be used.
     #[error(transparent)]
     Listen(#[from] io::Error),
+    /// The bucket's settings are wrong.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    /// No such windows.
+    #[error("--cut.window: {0}")]
+    Window(#[from] WindowLengthError),
     /// Unsigned requests would be taken from other machines.
     #[error(transparent)]
     OpenToAll(#[from] OpenListener),
@@ -62,7 +72,8 @@ pub async fn run(config: Config, components: Components) -> Result<(), RunError>
     let member = Member::watch(control, &components);
     let peers = Peers::new(PeerOptions::default(), components.clock.clone());
     let zone = config.member.zone.as_str().into();
-    let querier = Querier::new((&config.query).into(), member.cluster(), peers, zone, &components);
+    let catalogue = catalogue(&config, &components)?;
+    let querier = Querier::new((&config.query).into(), member.cluster(), peers, catalogue, zone, &components);
     let door = Door::default();
     let servers = serve_all(&config, &querier, &door, &member, &components).await?;
     let outcome = take_part(&config, &querier, &door, &member, servers[0].local_addr(), &components).await;
@@ -72,6 +83,22 @@ pub async fn run(config: Config, components: Components) -> Result<(), RunError>
     }
     member.leave().await;
     outcome
+}
+
+/// Where blocks are listed, if there is a bucket. Nothing is asked of it yet, and nothing written ever.
+fn catalogue(config: &Config, components: &Components) -> Result<Option<Arc<dyn Catalogue>>, RunError> {
+    if config.bucket.url.is_none() {
+        return Ok(None);
+    }
+    let bucket = narthex_bucket::open(&config.bucket, components)?;
+    let window = i64::try_from(config.window.get().as_millis()).unwrap_or(i64::MAX);
+    let settings = ManifestSettings {
+        window_length: WindowLength::from_millis(window)?,
+        request_timeout: config.bucket.request_timeout.get(),
+        ..ManifestSettings::default()
+    };
+    tracing::info!(bucket = %bucket.url(), "reading blocks of a bucket");
+    Ok(Some(Arc::new(ManifestStore::new(bucket.store(), settings, components))))
 }
 
 /// The public API and the operators' endpoints, on one listener or two.

@@ -7,7 +7,7 @@
 use std::{mem, sync::Arc};
 
 use narthex_chunk::{Chunk, Encoding};
-use narthex_model::{Epoch, Histogram, Labels, RingRevision, TimeRange, TimestampMs};
+use narthex_model::{Epoch, Histogram, Labels, ManifestRevision, RingRevision, TimeRange, TimestampMs};
 use narthex_promql::SeriesData;
 use narthex_rpc::v1::{self, select_response::Part};
 
@@ -20,11 +20,17 @@ pub struct AnswerState {
     pub ring_revision: RingRevision,
     /// The partition's epoch as it knows it.
     pub epoch: Epoch,
+    /// The newest manifest that it acted on: what it forgot is in the blocks that this one or a newer one names (rule 6).
+    pub manifest_revision: ManifestRevision,
 }
 
 impl From<&v1::SourceState> for AnswerState {
     fn from(state: &v1::SourceState) -> Self {
-        Self { ring_revision: RingRevision(state.ring_revision), epoch: Epoch(state.epoch) }
+        Self {
+            ring_revision: RingRevision(state.ring_revision),
+            epoch: Epoch(state.epoch),
+            manifest_revision: ManifestRevision(state.manifest_revision),
+        }
     }
 }
 
@@ -87,6 +93,7 @@ impl AnswerBuilder {
         self.budget.charge_bytes(chunk.data.len()).map_err(OwnerError::Fatal)?;
         self.samples = self.samples.saturating_add(u64::from(chunk.samples));
         self.budget.check_samples(self.samples).map_err(OwnerError::Fatal)?;
+        self.budget.charge_samples(u64::from(chunk.samples)).map_err(OwnerError::Fatal)?;
         let malformed = |text: String| OwnerError::Failed(Failure::Malformed(text));
         let encoding = Encoding::from_tag(chunk.encoding).map_err(|error| malformed(error.to_string()))?;
         let series = usize::try_from(chunk.series).ok().and_then(|at| self.series.get_mut(at));

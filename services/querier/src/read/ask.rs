@@ -1,8 +1,10 @@
-//! The calls of the `SeriesSource` service as questions to one owner, and how their messages are read.
+//! The calls of the `SeriesSource` service as questions to one source, and how their messages are read. An owner is asked for
+//! its partition and a gateway for blocks; the answers look the same.
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use futures::StreamExt;
+use narthex_manifest::Entry;
 use narthex_model::{
     Labels, MatchOp, Matcher, MetricMetadata, MetricType, PartitionId, RingRevision, TimeRange, WorkspaceId,
 };
@@ -23,29 +25,42 @@ pub(crate) struct Context {
     pub(crate) budget: Budget,
 }
 
+/// What a source is asked for.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// An owner for what it holds of a partition, by the ring of a revision.
+    Partition(PartitionId, RingRevision),
+    /// A gateway for blocks.
+    Blocks(Vec<Arc<Entry>>),
+}
+
 impl Context {
-    fn message(&self, partition: PartitionId, ring: RingRevision) -> Option<v1::ReadContext> {
+    fn message(&self, target: Target) -> Option<v1::ReadContext> {
+        let (partition, ring, blocks) = match target {
+            Target::Partition(partition, ring) => (partition, ring, Vec::new()),
+            Target::Blocks(blocks) => (PartitionId(0), RingRevision(0), blocks),
+        };
         Some(v1::ReadContext {
             workspace: self.workspace.to_bytes().to_vec().into(),
             partition: partition.0,
             ring_revision: ring.0,
             min_ms: self.range.min.0,
             max_ms: self.range.max.0,
-            blocks: Vec::new(),
+            blocks: blocks.iter().map(|entry| block_ref(entry)).collect(),
         })
     }
 
     /// Samples of all series that match.
-    pub(crate) fn select(
-        self,
-        selection: &Selection,
-        partition: PartitionId,
-        ring: RingRevision,
-    ) -> OwnerCall<Vec<SeriesData>> {
+    pub(crate) fn select(mut self, selection: &Selection, target: Target) -> OwnerCall<Vec<SeriesData>> {
+        if matches!(target, Target::Blocks(_)) {
+            self.budget = self.budget.for_blocks();
+        }
         let limits = self.budget.limits();
         let request = v1::SelectRequest {
-            context: self.message(partition, ring),
+            context: self.message(target),
             matchers: selection.matchers.iter().map(matcher).collect(),
+            // Also of the second owner: heads hold the last few windows only, and while owners make digests by decoding what
+            // they would else send as it is, a digest costs them more than the data.
             mode: v1::select_request::Mode::Data.into(),
             max_series: limits.series,
             max_samples: limits.samples,
@@ -66,14 +81,9 @@ impl Context {
     }
 
     /// Names of labels.
-    pub(crate) fn label_names(
-        self,
-        lookup: &Lookup,
-        partition: PartitionId,
-        ring: RingRevision,
-    ) -> OwnerCall<Vec<String>> {
+    pub(crate) fn label_names(self, lookup: &Lookup, target: Target) -> OwnerCall<Vec<String>> {
         let request = v1::LabelNamesRequest {
-            context: self.message(partition, ring),
+            context: self.message(target),
             selectors: selectors(lookup),
             limit: limit(lookup),
         };
@@ -84,15 +94,9 @@ impl Context {
     }
 
     /// Values of a label.
-    pub(crate) fn label_values(
-        self,
-        name: &str,
-        lookup: &Lookup,
-        partition: PartitionId,
-        ring: RingRevision,
-    ) -> OwnerCall<Vec<String>> {
+    pub(crate) fn label_values(self, name: &str, lookup: &Lookup, target: Target) -> OwnerCall<Vec<String>> {
         let request = v1::LabelValuesRequest {
-            context: self.message(partition, ring),
+            context: self.message(target),
             selectors: selectors(lookup),
             name: name.to_owned(),
             limit: limit(lookup),
@@ -104,14 +108,9 @@ impl Context {
     }
 
     /// Label sets.
-    pub(crate) fn series(
-        self,
-        lookup: &Lookup,
-        partition: PartitionId,
-        ring: RingRevision,
-    ) -> OwnerCall<Vec<Labels>> {
+    pub(crate) fn series(self, lookup: &Lookup, target: Target) -> OwnerCall<Vec<Labels>> {
         let request = v1::SeriesRequest {
-            context: self.message(partition, ring),
+            context: self.message(target),
             selectors: selectors(lookup),
             limit: limit(lookup),
         };
@@ -130,13 +129,8 @@ impl Context {
     }
 
     /// Metric metadata.
-    pub(crate) fn metadata(
-        self,
-        metric: &str,
-        partition: PartitionId,
-        ring: RingRevision,
-    ) -> OwnerCall<BTreeSet<MetricMetadata>> {
-        let context = self.message(partition, ring);
+    pub(crate) fn metadata(self, metric: &str, target: Target) -> OwnerCall<BTreeSet<MetricMetadata>> {
+        let context = self.message(target);
         let request = v1::MetadataRequest { context, metric: metric.to_owned(), limit: 0 };
         Arc::new(move |owner, _| {
             let (context, request) = (self.clone(), request.clone());
@@ -191,6 +185,14 @@ fn no_state() -> OwnerError {
 fn limit(lookup: &Lookup) -> u32 {
     // More than a u32 holds is no limit.
     lookup.limit.and_then(|limit| u32::try_from(limit).ok()).unwrap_or(0)
+}
+
+fn block_ref(entry: &Entry) -> v1::BlockRef {
+    v1::BlockRef {
+        id: entry.id.as_u128().to_be_bytes().to_vec().into(),
+        bytes: entry.bytes,
+        footer_bytes: entry.footer_bytes,
+    }
 }
 
 fn selectors(lookup: &Lookup) -> Vec<v1::LabelMatchers> {

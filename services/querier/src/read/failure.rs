@@ -1,4 +1,4 @@
-//! Why an owner's answer does not count.
+//! Why a source's answer does not count.
 
 use narthex_promql::SourceError;
 use narthex_rpc::RpcError;
@@ -15,6 +15,12 @@ pub enum Failure {
     /// The answer breaks the protocol or its bytes are damaged.
     #[error("answer is damaged: {0}")]
     Malformed(String),
+    /// A block is not in the bucket: worth a plan on a newer manifest (rule 6).
+    #[error("{0}")]
+    BlockMissing(String),
+    /// A block is damaged.
+    #[error("{0}")]
+    BlockDamaged(String),
     /// The answer is of another epoch than those that were counted.
     #[error("answered in another epoch")]
     OtherEpoch,
@@ -30,6 +36,8 @@ impl Failure {
             Self::Unavailable(_) => "unavailable",
             Self::NotHeld(_) => "not_held",
             Self::Malformed(_) => "malformed",
+            Self::BlockMissing(_) => "block_missing",
+            Self::BlockDamaged(_) => "block_damaged",
             Self::OtherEpoch => "other_epoch",
             Self::Silent => "silent",
         }
@@ -57,6 +65,8 @@ impl From<RpcError> for OwnerError {
             RpcError::BadRequest(text) => {
                 Self::Fatal(SourceError::Internal(format!("an owner refused the read: {text}")))
             }
+            RpcError::NotFound(text) => Self::Failed(Failure::BlockMissing(text)),
+            RpcError::DataLoss(text) => Self::Failed(Failure::BlockDamaged(text)),
             RpcError::Unavailable(text) => Self::Failed(Failure::Unavailable(text)),
             // A defect or a closed connection of one owner; the others may still answer.
             error => Self::Failed(Failure::Unavailable(error.to_string())),

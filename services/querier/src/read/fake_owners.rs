@@ -1,4 +1,4 @@
-//! Owners in memory: what each holds, and how it misbehaves.
+//! Owners in memory: what each holds, and how it misbehaves. Gateways are among them.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use narthex_ring::{Owner, Partition, PartitionState, Replication, Ring};
 use narthex_rpc::{RpcError, v1};
 use parking_lot::Mutex;
 
-use super::{MessageStream, Owners};
+use super::{MessageStream, Owners, fake_blocks::FakeGateways};
 
 /// A series and its samples.
 pub(super) type Held = (Labels, Vec<(i64, f64)>);
@@ -43,12 +43,19 @@ pub(super) struct Fake {
     pub(super) series: Vec<Held>,
     pub(super) epoch: u64,
     pub(super) ring_revision: u64,
+    pub(super) manifest_revision: u64,
     pub(super) conduct: Conduct,
 }
 
 impl Default for Fake {
     fn default() -> Self {
-        Self { series: Vec::new(), epoch: 1, ring_revision: 1, conduct: Conduct::Answers }
+        Self {
+            series: Vec::new(),
+            epoch: 1,
+            ring_revision: 1,
+            manifest_revision: 0,
+            conduct: Conduct::Answers,
+        }
     }
 }
 
@@ -63,8 +70,8 @@ impl Fake {
     }
 
     fn state(&self) -> v1::SourceState {
-        let Self { epoch, ring_revision, .. } = *self;
-        v1::SourceState { epoch, ring_revision, ..v1::SourceState::default() }
+        let Self { epoch, ring_revision, manifest_revision, .. } = *self;
+        v1::SourceState { epoch, ring_revision, manifest_revision, ..v1::SourceState::default() }
     }
 
     fn messages(&self) -> Vec<v1::select_response::Part> {
@@ -99,6 +106,7 @@ pub(super) struct FakeOwners {
     pub(super) owners: Arc<Mutex<HashMap<InstanceId, Fake>>>,
     pub(super) asked: Arc<Mutex<Vec<String>>>,
     pub(super) open: Arc<AtomicUsize>,
+    pub(super) gateways: FakeGateways,
 }
 
 struct Open(Arc<AtomicUsize>);
@@ -116,18 +124,28 @@ impl FakeOwners {
         Self { owners: Arc::new(Mutex::new(owners)), ..Self::default() }
     }
 
-    fn find(&self, owner: &Owner) -> Result<Fake, RpcError> {
-        self.asked.lock().push(owner.instance.to_string());
-        let fake = self.owners.lock().get(&owner.instance).cloned();
-        let fake = fake.ok_or_else(|| RpcError::Unavailable("nobody there".into()))?;
+    fn find(&self, owner: &Owner, context: Option<v1::ReadContext>) -> Result<Fake, RpcError> {
+        let blocks = context.expect("every read has one").blocks;
+        let fake = if blocks.is_empty() {
+            self.asked.lock().push(owner.instance.to_string());
+            let fake = self.owners.lock().get(&owner.instance).cloned();
+            fake.ok_or_else(|| RpcError::Unavailable("nobody there".into()))?
+        } else {
+            self.gateways.find(&owner.instance, &blocks)?
+        };
         match fake.conduct {
             Conduct::Refuses(error) => Err(error),
             _ => Ok(fake),
         }
     }
 
-    fn strings(&self, owner: &Owner, limit: u32) -> Result<v1::LabelsResponse, RpcError> {
-        let fake = self.find(owner)?;
+    fn strings(
+        &self,
+        owner: &Owner,
+        context: Option<v1::ReadContext>,
+        limit: u32,
+    ) -> Result<v1::LabelsResponse, RpcError> {
+        let fake = self.find(owner, context)?;
         let mut values: Vec<String> =
             fake.series.iter().map(|(labels, _)| labels.metric_name().to_owned()).collect();
         values.sort();
@@ -141,9 +159,9 @@ impl Owners for FakeOwners {
     async fn select(
         &self,
         owner: &Owner,
-        _: v1::SelectRequest,
+        request: v1::SelectRequest,
     ) -> Result<MessageStream<v1::SelectResponse>, RpcError> {
-        let fake = self.find(owner)?;
+        let fake = self.find(owner, request.context)?;
         self.open.fetch_add(1, Ordering::SeqCst);
         let open = Open(self.open.clone());
         let mut parts = fake.messages();
@@ -169,7 +187,7 @@ impl Owners for FakeOwners {
         owner: &Owner,
         request: v1::LabelNamesRequest,
     ) -> Result<v1::LabelsResponse, RpcError> {
-        self.strings(owner, request.limit)
+        self.strings(owner, request.context, request.limit)
     }
 
     async fn label_values(
@@ -177,16 +195,16 @@ impl Owners for FakeOwners {
         owner: &Owner,
         request: v1::LabelValuesRequest,
     ) -> Result<v1::LabelsResponse, RpcError> {
-        self.strings(owner, request.limit)
+        self.strings(owner, request.context, request.limit)
     }
 
     async fn series(
         &self,
         owner: &Owner,
-        _: v1::SeriesRequest,
+        request: v1::SeriesRequest,
     ) -> Result<MessageStream<v1::SeriesResponse>, RpcError> {
         use v1::series_response::Part;
-        let fake = self.find(owner)?;
+        let fake = self.find(owner, request.context)?;
         let labels = fake.series.iter().map(|(labels, _)| labels.as_bytes().clone()).collect();
         let parts = [Part::State(fake.state()), Part::Series(v1::SeriesBatch { labels })];
         Ok(stream::iter(parts.map(|part| Ok(v1::SeriesResponse { part: Some(part) }))).boxed())
@@ -197,7 +215,7 @@ impl Owners for FakeOwners {
         owner: &Owner,
         request: v1::MetadataRequest,
     ) -> Result<v1::MetadataResponse, RpcError> {
-        let fake = self.find(owner)?;
+        let fake = self.find(owner, request.context)?;
         let entry = v1::MetricMetadata {
             metric: request.metric,
             r#type: 1,

@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use narthex_model::RingRevision;
+use narthex_model::{ManifestRevision, RingRevision};
 use narthex_promql::SourceError;
 use narthex_ring::{Owner, Partition, Replication};
 use narthex_service::SharedClock;
@@ -32,7 +32,7 @@ impl Progress {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -40,6 +40,15 @@ impl Progress {
 /// Asks one owner for its complete answer.
 pub(crate) type OwnerCall<T> =
     Arc<dyn Fn(Owner, Progress) -> BoxFuture<'static, Result<Answer<T>, OwnerError>> + Send + Sync>;
+
+/// The answers of one partition that count.
+#[derive(Debug)]
+pub(crate) struct Counted<T> {
+    /// What they hold, at least a quorum of copies.
+    pub(crate) copies: Vec<T>,
+    /// The newest manifest that one of them acted on.
+    pub(crate) manifest_revision: ManifestRevision,
+}
 
 /// Why a partition has no result.
 #[derive(Debug)]
@@ -70,10 +79,10 @@ type Done<T> = Result<(usize, Result<Answer<T>, OwnerError>), JoinError>;
 
 impl<T: Send + 'static> PartitionRead<T> {
     /// The counted answers, at least a quorum of them.
-    pub(crate) async fn run(self) -> Result<Vec<T>, PartitionError> {
+    pub(crate) async fn run(self) -> Result<Counted<T>, PartitionError> {
         let owners = &self.partition.owners;
         let mut quorum = ReadQuorum::new(self.replication, owners.len());
-        let mut answers: Vec<Option<T>> = owners.iter().map(|_| None).collect();
+        let mut answers: Vec<Option<Answer<T>>> = owners.iter().map(|_| None).collect();
         let (mut tasks, progress, mut settling) = (JoinSet::new(), Progress::default(), false);
         let mut step = quorum.proceed();
         loop {
@@ -118,17 +127,18 @@ impl<T: Send + 'static> PartitionRead<T> {
         &self,
         done: Done<T>,
         quorum: &mut ReadQuorum,
-        answers: &mut [Option<T>],
+        answers: &mut [Option<Answer<T>>],
     ) -> Result<Step, PartitionError> {
         let fault =
             |error: JoinError| SourceError::Internal(format!("reading an owner's answer failed: {error}"));
         let (owner, result) = done.map_err(|error| PartitionError::Fatal(fault(error)))?;
         match result {
-            Ok(Answer { state, data }) => {
+            Ok(answer) => {
+                let state = answer.state;
                 if self.planned.is_some_and(|planned| state.ring_revision > planned) {
                     return Err(PartitionError::NewerRing(state.ring_revision));
                 }
-                answers[owner] = Some(data);
+                answers[owner] = Some(answer);
                 Ok(quorum.answered(owner, state.epoch))
             }
             Err(OwnerError::Fatal(error)) => Err(PartitionError::Fatal(error)),
@@ -139,8 +149,9 @@ impl<T: Send + 'static> PartitionRead<T> {
         }
     }
 
-    fn contradict(&self, answers: &[Option<T>], counted: &[usize]) -> bool {
-        let views: Vec<&T> = counted.iter().filter_map(|owner| answers[*owner].as_ref()).collect();
+    fn contradict(&self, answers: &[Option<Answer<T>>], counted: &[usize]) -> bool {
+        let answer = |owner: &usize| answers[*owner].as_ref().map(|answer| &answer.data);
+        let views: Vec<&T> = counted.iter().filter_map(answer).collect();
         views.len() == 2 && self.partition.owners.len() > 2 && (self.differ)(&views)
     }
 
@@ -165,6 +176,12 @@ impl<T: Send + 'static> PartitionRead<T> {
     }
 }
 
-fn taken<T>(mut answers: Vec<Option<T>>, counted: &[usize]) -> Vec<T> {
-    counted.iter().filter_map(|owner| answers[*owner].take()).collect()
+fn taken<T>(mut answers: Vec<Option<Answer<T>>>, counted: &[usize]) -> Counted<T> {
+    let mut taken =
+        Counted { copies: Vec::with_capacity(counted.len()), manifest_revision: ManifestRevision(0) };
+    for Answer { state, data } in counted.iter().filter_map(|owner| answers[*owner].take()) {
+        taken.manifest_revision = taken.manifest_revision.max(state.manifest_revision);
+        taken.copies.push(data);
+    }
+    taken
 }

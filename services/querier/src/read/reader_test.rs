@@ -40,6 +40,7 @@ fn reader_of(
     let parts = ReaderParts {
         cluster,
         owners: Arc::new(owners.clone()),
+        catalogue: None,
         clock: components.clock,
         random: components.random,
         metrics: metrics.clone(),

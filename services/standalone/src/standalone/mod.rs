@@ -59,7 +59,8 @@ pub(crate) async fn run(config: Config, components: Components) -> anyhow::Resul
     peers.add_local(INGESTER_ADDRESS, owner.local_peer());
     let cluster = member.cluster();
     let distributor = Distributor::new((&config.write).into(), cluster.clone(), peers.clone(), &components);
-    let querier = Querier::new((&config.query).into(), cluster.clone(), peers, ZONE.into(), &components);
+    let querier =
+        Querier::new((&config.query).into(), cluster.clone(), peers, None, ZONE.into(), &components);
 
     // Before anything is replayed, so that /ready tells how far it is.
     let api = control_plane
