@@ -1,18 +1,26 @@
-//! Prints what a million series cost: resident bytes a series, CPU a sample, log and checkpoint sizes, and the time to reopen.
+//! Prints what a million series cost: resident bytes a series, CPU a sample, log and checkpoint sizes, the time to reopen, and what
+//! sealing and forgetting them takes, with the longest wait of a push of another workspace meanwhile.
 //!
 //! `cargo run --release -p narthex-ingester --example storage_figures -- [SERIES] [ROUNDS] [DIRECTORY]`
 //! (defaults: 1,000,000 series, 12 samples each, a temporary directory). The process stops as a crash would before it reopens.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use narthex_ingester::{
     head::PushLimits,
     storage::{OsDisk, Storage, StorageConfig, WalSync},
 };
-use narthex_model::{Epoch, Labels, TimestampMs, WorkspaceId};
+use narthex_model::{Epoch, Labels, ManifestRevision, TimestampMs, WindowLength, WorkspaceId};
 use narthex_remote_write::synthetic::{SyntheticSeries, synthetic_value};
 use narthex_rpc::frame::{Frame, FrameBuilder};
-use narthex_service::{SharedRegistry, SystemClock};
+use narthex_service::{SharedClock, SharedRegistry, SystemClock};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -55,6 +63,77 @@ fn open(directory: &PathBuf) -> (Storage, f64, f64) {
     (storage, (clock.monotonic() - started).as_secs_f64(), cpu() - cpu_before)
 }
 
+/// Pushes single samples of another workspace until told to stop; the longest wait for one.
+fn probe(storage: &Storage, clock: &SharedClock, stop: &AtomicBool) -> Duration {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let (mut builder, mut longest) = (FrameBuilder::new(), Duration::ZERO);
+    let labels = [Labels::from_pairs([("__name__", "probe")])];
+    for number in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let timestamp = START + number;
+        let frame = frame(&mut builder, &labels, 0, timestamp);
+        let (workspace, received) = (WorkspaceId::from_random(2), TimestampMs(timestamp));
+        let began = clock.monotonic();
+        let push = storage.push(workspace, Epoch(1), received, frame, PushLimits::default());
+        runtime.block_on(push).expect("stored");
+        longest = longest.max(clock.monotonic() - began);
+    }
+    longest
+}
+
+/// Runs an operation beside the probe and prints what it took.
+async fn timed<T>(storage: &Storage, what: &str, operation: impl Future<Output = T>) -> T {
+    let (clock, stop) = (SystemClock::shared(), Arc::new(AtomicBool::new(false)));
+    let thread = {
+        let (storage, clock, stop) = (storage.clone(), clock.clone(), stop.clone());
+        std::thread::spawn(move || probe(&storage, &clock, &stop))
+    };
+    let (began, cpu_before) = (clock.monotonic(), cpu());
+    let outcome = operation.await;
+    let (took, spent) = (clock.monotonic() - began, cpu() - cpu_before);
+    stop.store(true, Ordering::Relaxed);
+    let longest = thread.join().expect("the probe ends");
+    println!(
+        "{what}: {:.0} ms beside pushes ({spent:.2} CPU-seconds with them), longest wait of a push {:.1} ms",
+        took.as_secs_f64() * 1e3,
+        longest.as_secs_f64() * 1e3
+    );
+    outcome
+}
+
+/// Seals and forgets all that was written.
+async fn cut(storage: &Storage, workspace: WorkspaceId, newest: i64) {
+    timed(storage, "nothing", SystemClock::shared().sleep(Duration::from_secs(1))).await;
+    let window = WindowLength::DEFAULT.window(TimestampMs(newest));
+    let (epoch, revision) = (Epoch(1), ManifestRevision(1));
+    let sealed = timed(storage, "seal", storage.seal(workspace, epoch, window)).await.expect("sealed");
+    println!("{sealed:?}");
+    let (before, clock) = (resident(), SystemClock::shared());
+    let began = clock.monotonic();
+    let view = storage.cut(workspace, epoch, window).expect("sealed");
+    let opened = (clock.monotonic() - began).as_secs_f64();
+    let series = view.digests(0..view.len()).expect("reads").len();
+    let read = (clock.monotonic() - began).as_secs_f64() - opened;
+    println!(
+        "a view of {series} series: {opened:.2} s and {} MiB, digests {read:.2} s",
+        (resident() - before) >> 20
+    );
+    drop(view);
+    for open in storage.open_windows(workspace) {
+        // Whatever the window: the last round may have begun another one.
+        let forget = storage.forget(workspace, epoch, open.window, epoch, revision);
+        let forgot = timed(storage, "forget", forget).await.expect("forgotten");
+        println!("{forgot:?}");
+    }
+    let later = TimestampMs(newest + 3 * 3_600_000);
+    let left = timed(storage, "sweep", storage.sweep(later)).await.expect("swept");
+    println!("{left} series left, {} MiB resident", resident() >> 20);
+    storage.checkpoint().expect("checkpoint");
+    println!("after a checkpoint: {} MiB resident, {:?}", resident() >> 20, storage.stats());
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -95,6 +174,7 @@ async fn main() {
     println!("checkpoint: {:.2} CPU-seconds", cpu() - started);
     storage.abandon();
     drop(storage);
-    let (_, seconds, cpu_seconds) = open(&directory);
+    let (storage, seconds, cpu_seconds) = open(&directory);
     println!("reopened from the checkpoint in {seconds:.2} s ({cpu_seconds:.2} CPU-seconds)");
+    cut(&storage, workspace, START + rounds as i64 * 15_000).await;
 }

@@ -109,6 +109,20 @@ pub struct DataArgs {
     )]
     pub checkpoint_wal_size: ByteSize,
 
+    /// Bytes that one workspace may have on disk before its pushes are refused: what flushes cannot carry away must not fill
+    /// the disk for all. 0: no bound
+    #[arg(
+        long = "disk.workspace-quota",
+        env = "NARTHEX_DISK_WORKSPACE_QUOTA",
+        value_name = "BYTES",
+        default_value = "0"
+    )]
+    pub workspace_quota: ByteSize,
+
+    /// Bytes that the whole data directory may have before pushes are refused. 0: no bound but the disk
+    #[arg(long = "disk.quota", env = "NARTHEX_DISK_QUOTA", value_name = "BYTES", default_value = "0")]
+    pub quota: ByteSize,
+
     /// Go on although acknowledged samples are lost: open a damaged WAL without other copies, and count an owner as
     /// complete that cannot copy from both others. For one start, after everything else has failed
     #[arg(long = "recovery.accept-loss", env = "NARTHEX_RECOVERY_ACCEPT_LOSS")]
@@ -124,6 +138,8 @@ impl DataArgs {
             segment_size: ByteSize::mib(128),
             checkpoint_interval: HumanDuration::from_secs(300),
             checkpoint_wal_size: ByteSize::mib(128),
+            workspace_quota: ByteSize::mib(0),
+            quota: ByteSize::mib(0),
             accept_loss: false,
         }
     }
@@ -138,6 +154,8 @@ impl DataArgs {
             segment_bytes: self.segment_size.bytes(),
             checkpoint_interval: self.checkpoint_interval.get(),
             checkpoint_bytes: self.checkpoint_wal_size.bytes(),
+            workspace_quota_bytes: self.workspace_quota.bytes(),
+            quota_bytes: self.quota.bytes(),
             on_damage: if copies > 1 || self.accept_loss { OnDamage::Quarantine } else { OnDamage::Refuse },
             ..StorageConfig::new(&self.data_dir)
         }

@@ -22,6 +22,16 @@
 //! first *adopts* it (`service::gate`): it waits for pushes of the old epoch to end and refuses them from then on, across
 //! restarts. So whatever is acknowledged with the old disk's help was on a peer before that peer was copied.
 //!
+//! # Cuts that the lost disk had sealed
+//! A new disk has sealed nothing. A disk that is doubted may carry seals of cuts whose samples it lost in part. What is copied is
+//! stored above their boundaries, also in windows that are closed to pushes: it was acknowledged before, so no seal of another
+//! owner can miss it for good. The seals themselves are *void* from the moment that copying begins. Where the partition is
+//! ACTIVE that changes nothing, because the new incarnation began a new epoch: its cuts are sealed anew and hold all that is
+//! held. Where it is not, the epoch goes on, and a seal that stood would let this owner count in a quorum (F-2) with the content
+//! from before the copy; void, it is made again and covers the copy. The windows stay closed throughout (F-4), and
+//! what earlier epochs sealed is in no danger: nothing is forgotten for a seal that is void unless the commit is of the
+//! adopted epoch or a later one, and then the block has it.
+//!
 //! # First start
 //! Three owners that all start empty must not wait for each other. The control plane tells with the registration whether the
 //! incarnation was first registered *before the partition was ever ACTIVE*. If so, no sample can have been acknowledged that

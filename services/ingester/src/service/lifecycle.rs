@@ -63,6 +63,8 @@ pub enum IngesterError {
 const WATCH: Duration = Duration::from_millis(500);
 /// Pause between looks at what an INACTIVE partition still holds.
 const DRAIN_WATCH: Duration = Duration::from_secs(2);
+/// Pause between looks for series that hold nothing any more.
+const SWEEP: Duration = Duration::from_secs(60);
 
 /// An ingester that is not running yet. Its service answers UNAVAILABLE with reasons until [`Ingester::live`] got far enough.
 #[derive(Debug)]
@@ -134,6 +136,7 @@ impl Ingester {
             () = self.components.shutdown.cancelled() => Ok(()),
             failed = self.failure(&storage) => Err(failed),
             never = self.tell_drained(&storage) => match never {},
+            never = self.sweep(&storage) => match never {},
         }
     }
 
@@ -240,13 +243,23 @@ impl Ingester {
     async fn tell_drained(&self, storage: &Storage) -> Infallible {
         loop {
             let drained = match self.service.draining_ring().await {
-                Some(ring) if storage.stats().iter().all(|workspace| workspace.head.series == 0) => {
+                Some(ring) if storage.stats().iter().all(|workspace| workspace.head.chunks == 0) => {
                     Some(ring)
                 }
                 _ => None,
             };
             self.member.set_drained(drained);
             self.components.clock.sleep(DRAIN_WATCH).await;
+        }
+    }
+
+    /// Lets series leave memory that hold no samples and are not active any more, by the data clock.
+    async fn sweep(&self, storage: &Storage) -> Infallible {
+        loop {
+            self.components.clock.sleep(SWEEP).await;
+            if let Err(error) = storage.sweep(self.components.data_clock.now()).await {
+                tracing::debug!(%error, "series without samples stay in memory for now");
+            }
         }
     }
 

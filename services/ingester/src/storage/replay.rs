@@ -58,7 +58,7 @@ pub(super) struct Rebuilt {
     /// Series in the snapshot, and for each slice of them the position up to which it contains the log.
     pub(super) snapshot_series: u32,
     pub(super) covered: Vec<LogPosition>,
-    /// How much of the log the windows of the snapshot contain.
+    /// How much of the log all of the snapshot contains: slices contain more, windows and the ids in use do not.
     pub(super) begun: LogPosition,
     pub(super) applied: LogPosition,
     pub(super) snapshot: Option<Snapshot>,
@@ -85,7 +85,11 @@ impl Rebuilt {
     }
 
     /// Applies a change unless the snapshot contains it; for a sample that is to be applied, whether its series is known.
-    fn apply(&mut self, position: LogPosition, change: Change<'_>) -> Option<bool> {
+    pub(super) fn apply(&mut self, position: LogPosition, change: Change<'_>) -> Option<bool> {
+        // What was logged before the snapshot began is in it, or was dropped with the head before.
+        if position < self.begun {
+            return None;
+        }
         self.dropped = false;
         match change {
             Change::Begin { received_ms, .. } => self.head.redo_received(received_ms),
@@ -111,8 +115,6 @@ impl Rebuilt {
             }
             Change::Leave { id } if self.has(id, position) => {}
             Change::Leave { id } => self.head.remove_series(id),
-            // The snapshot has the state of windows at its beginning, and begins after what it is named in was dropped.
-            _ if position < self.begun => {}
             Change::Forgotten { window, boundary, gone } => self.head.forgotten(window, boundary, gone),
             Change::ClearMetadata => self.head.clear_metadata(),
             Change::Act { revision } => self.head.act(revision),

@@ -5,6 +5,8 @@ mod cuts;
 mod damage;
 mod fault;
 mod faulty_disk;
+mod fuzzy;
+mod lifetimes;
 mod seal;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};

@@ -1,8 +1,8 @@
-use narthex_model::{MetricType, WorkspaceId};
+use narthex_model::{Epoch, ManifestRevision, MetricType, Window, WorkspaceId};
 use proptest::prelude::*;
 
 use super::{survey::Damage, *};
-use crate::head::Log;
+use crate::head::{Boundary, Log, Seal};
 
 fn segment(payloads: &[Vec<u8>], synced: impl Fn(usize) -> u32) -> Vec<u8> {
     let mut bytes = header(7).to_vec();
@@ -64,6 +64,46 @@ fn a_missing_segment_is_loss() {
 }
 
 #[test]
+fn steps_read_back() {
+    let workspace = WorkspaceId::from_random(9);
+    let (window, boundary) = (Window(-3), Boundary(7));
+    let seal = Seal { epoch: Epoch(u64::MAX), boundary, series: 5, samples: u64::MAX };
+    let mut steps = StepsBuilder::new(workspace);
+    steps.close(Epoch(4), Epoch(3), window);
+    steps.end_chunks(window, 5, u32::MAX);
+    steps.sealed(window, &seal);
+    steps.void_seals();
+    steps.act(ManifestRevision(8));
+    steps.forget_chunks(window, boundary, 0, 9);
+    steps.leave(&[0, 3, 4, u32::MAX]);
+    steps.forgotten(window, boundary, true);
+    steps.clear_metadata();
+    steps.drop_workspace();
+    let mut changes = Vec::new();
+    read_record(steps.bytes(), |change| changes.push(change)).expect("own bytes");
+    let expected = [
+        Change::Close { epoch: Epoch(4), adopted: Epoch(3), window },
+        Change::EndChunks { window, first: 5, end: u32::MAX },
+        Change::Sealed { window, seal },
+        Change::VoidSeals,
+        Change::Act { revision: ManifestRevision(8) },
+        Change::ForgetChunks { window, boundary, first: 0, end: 9 },
+        Change::Leave { id: 0 },
+        Change::Leave { id: 3 },
+        Change::Leave { id: 4 },
+        Change::Leave { id: u32::MAX },
+        Change::Forgotten { window, boundary, gone: true },
+        Change::ClearMetadata,
+        Change::Drop,
+    ];
+    assert_eq!(changes, expected);
+    assert_eq!(workspace_of(steps.bytes()), Ok(workspace));
+    let cut = &steps.bytes()[..steps.bytes().len() - 8];
+    assert_eq!(read_record(cut, |_| {}), Err(RecordError::Malformed));
+    assert_eq!(read_record(&[3, 0], |_| {}), Err(RecordError::Version(3)));
+}
+
+#[test]
 fn changes_read_back() {
     let workspace = WorkspaceId::from_random(9);
     let mut builder = RecordBuilder::default();
@@ -96,6 +136,7 @@ proptest! {
     #[test]
     fn outside_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), at in 0usize..300) {
         read_any(&bytes);
+        read_any(&[&[2; 17][..], &bytes].concat());
         let mut bytes = [segment(&[bytes.clone(), bytes], |n| n as u32), vec![]].concat();
         let at = at % bytes.len();
         bytes[at] ^= 0x5A;
