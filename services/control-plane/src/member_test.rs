@@ -114,7 +114,7 @@ async fn a_forgotten_member_registers_again_by_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newer_manifest_is_told_to_watchers_of_every_node() {
-    let mut cluster = Cluster::start().await;
+    let cluster = Cluster::start().await;
     let components = Components::from_system(None);
     let leader = cluster.leader().await;
     cluster.create(leader, 7).await;

@@ -28,8 +28,8 @@ pub(super) enum Stored {
     Damaged,
 }
 
-/// A gateway's name and the blocks that it was asked for.
-pub(super) type Asked = (String, Vec<BlockId>);
+/// A gateway, and the blocks that it was asked for.
+type Asked = (String, Vec<BlockId>);
 
 /// All gateways, by name, over one bucket.
 #[derive(Debug, Clone, Default)]
