@@ -15,36 +15,57 @@ use crate::BucketUrl;
 pub struct BucketArgs {
     /// The bucket: s3://NAME/PREFIX, gs://NAME/PREFIX, azure://CONTAINER/PREFIX, file:///DIRECTORY, or memory: for a try-out.
     /// The prefix may be left out; every key begins with it
-    #[arg(long = "bucket.url", env = "NARTHEX_BUCKET_URL", value_name = "URL")]
+    #[arg(id = "bucket.url", long = "bucket.url", env = "NARTHEX_BUCKET_URL", value_name = "URL")]
     pub url: Option<BucketUrl>,
 
     /// Address of a server that speaks the provider's protocol, such as s3.example.com with https:// before it. Unset: the provider's own
-    #[arg(long = "bucket.endpoint", env = "NARTHEX_BUCKET_ENDPOINT", value_name = "URL")]
+    #[arg(
+        id = "bucket.endpoint",
+        long = "bucket.endpoint",
+        env = "NARTHEX_BUCKET_ENDPOINT",
+        value_name = "URL"
+    )]
     pub endpoint: Option<String>,
 
     /// Region of an S3 bucket. Unset: AWS_REGION, or us-east-1
-    #[arg(long = "bucket.region", env = "NARTHEX_BUCKET_REGION", value_name = "REGION")]
+    #[arg(
+        id = "bucket.region",
+        long = "bucket.region",
+        env = "NARTHEX_BUCKET_REGION",
+        value_name = "REGION"
+    )]
     pub region: Option<String>,
 
     /// Put the name of an S3 bucket into the host (NAME.s3.example.com) and not into the path (s3.example.com/NAME)
-    #[arg(long = "bucket.virtual-host", env = "NARTHEX_BUCKET_VIRTUAL_HOST")]
+    #[arg(id = "bucket.virtual-host", long = "bucket.virtual-host", env = "NARTHEX_BUCKET_VIRTUAL_HOST")]
     pub virtual_host: bool,
 
     /// Accept an endpoint without TLS, as inside a private network
-    #[arg(long = "bucket.allow-http", env = "NARTHEX_BUCKET_ALLOW_HTTP")]
+    #[arg(id = "bucket.allow-http", long = "bucket.allow-http", env = "NARTHEX_BUCKET_ALLOW_HTTP")]
     pub allow_http: bool,
 
     /// Certificates (PEM) that the bucket's server may be signed by, besides those that this machine trusts
-    #[arg(long = "bucket.ca-file", env = "NARTHEX_BUCKET_CA_FILE", value_name = "FILE")]
+    #[arg(
+        id = "bucket.ca-file",
+        long = "bucket.ca-file",
+        env = "NARTHEX_BUCKET_CA_FILE",
+        value_name = "FILE"
+    )]
     pub ca_file: Option<PathBuf>,
 
     /// Access key id for S3; name of the storage account for Azure. Unset: what the provider's tools would use here: its
     /// environment variables, a role for this pod (IRSA, workload identity) or for this machine
-    #[arg(long = "bucket.access-key-id", env = "NARTHEX_BUCKET_ACCESS_KEY_ID", value_name = "ID")]
+    #[arg(
+        id = "bucket.access-key-id",
+        long = "bucket.access-key-id",
+        env = "NARTHEX_BUCKET_ACCESS_KEY_ID",
+        value_name = "ID"
+    )]
     pub access_key_id: Option<String>,
 
     /// Secret key to --bucket.access-key-id. Better given by environment or file: a command line is visible to others
     #[arg(
+        id = "bucket.secret-access-key",
         long = "bucket.secret-access-key",
         env = "NARTHEX_BUCKET_SECRET_ACCESS_KEY",
         value_name = "KEY",
@@ -54,7 +75,7 @@ pub struct BucketArgs {
 
     /// Longest time for one request, its body included
     #[arg(
-        long = "bucket.request-timeout",
+        id = "bucket.request-timeout", long = "bucket.request-timeout",
         env = "NARTHEX_BUCKET_REQUEST_TIMEOUT",
         value_name = "DURATION",
         default_value_t = DEFAULT_REQUEST_TIMEOUT
@@ -63,7 +84,7 @@ pub struct BucketArgs {
 
     /// How often one request may be repeated after a failure that may pass (5xx, throttling, a lost connection). 0: never
     #[arg(
-        long = "bucket.max-retries",
+        id = "bucket.max-retries", long = "bucket.max-retries",
         env = "NARTHEX_BUCKET_MAX_RETRIES",
         value_name = "NUMBER",
         default_value_t = DEFAULT_MAX_RETRIES
@@ -73,7 +94,7 @@ pub struct BucketArgs {
     /// Retries that this process has in store. Each takes one and ten requests that succeed give one back, so that an outage
     /// is met with hardly more requests than before; with none left a failure is reported at once
     #[arg(
-        long = "bucket.retry-budget",
+        id = "bucket.retry-budget", long = "bucket.retry-budget",
         env = "NARTHEX_BUCKET_RETRY_BUDGET",
         value_name = "NUMBER",
         default_value_t = DEFAULT_RETRY_BUDGET
@@ -83,7 +104,7 @@ pub struct BucketArgs {
     /// Ranges of an object are read in one request if no more bytes than this lie between them. About what the network
     /// carries in the time that a request takes to begin
     #[arg(
-        long = "bucket.read-gap",
+        id = "bucket.read-gap", long = "bucket.read-gap",
         env = "NARTHEX_BUCKET_READ_GAP",
         value_name = "BYTES",
         default_value_t = DEFAULT_READ_GAP
@@ -92,7 +113,7 @@ pub struct BucketArgs {
 
     /// Largest read that ranges are joined to; a single range may be larger
     #[arg(
-        long = "bucket.read-size",
+        id = "bucket.read-size", long = "bucket.read-size",
         env = "NARTHEX_BUCKET_READ_SIZE",
         value_name = "BYTES",
         default_value_t = DEFAULT_READ_SIZE

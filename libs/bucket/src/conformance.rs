@@ -23,29 +23,17 @@ use object_store::{Error, ObjectStore, ObjectStoreExt, path::Path};
 pub async fn run(store: &Arc<dyn ObjectStore>, clock: &SharedClock) -> Result<()> {
     let suite = Suite { store: Arc::clone(store), clock: clock.clone() };
     ensure!(suite.keys("").await?.is_empty(), "{store} has objects under conformance/ already");
-    eprintln!("TIME {:?} bodies_read_back", suite.clock.monotonic());
     suite.bodies_read_back().await.context("bodies read back")?;
-    eprintln!("TIME {:?} put_if_absent_has_one_winner", suite.clock.monotonic());
     suite.put_if_absent_has_one_winner().await.context("put-if-absent has one winner")?;
-    eprintln!("TIME {:?} writes_are_atomic", suite.clock.monotonic());
     suite.writes_are_atomic().await.context("writes are atomic")?;
-    eprintln!("TIME {:?} dates_are_the_buckets", suite.clock.monotonic());
     suite.dates_are_the_buckets().await.context("dates are the bucket's")?;
-    eprintln!("TIME {:?} uploads_appear_when_complete", suite.clock.monotonic());
     suite.uploads_appear_when_complete().await.context("uploads appear when complete")?;
-    eprintln!("TIME {:?} ranges_are_exact", suite.clock.monotonic());
     suite.ranges_are_exact().await.context("ranges are exact")?;
-    eprintln!("TIME {:?} absent_objects_are_not_found", suite.clock.monotonic());
     suite.absent_objects_are_not_found().await.context("absent objects are not found")?;
-    eprintln!("TIME {:?} lists_are_in_key_order", suite.clock.monotonic());
     suite.lists_are_in_key_order().await.context("lists are in key order")?;
-    eprintln!("TIME {:?} lists_go_on_after_pages", suite.clock.monotonic());
     suite.lists_go_on_after_pages().await.context("lists go on after pages")?;
-    eprintln!("TIME {:?} lists_are_current", suite.clock.monotonic());
     suite.lists_are_current().await.context("lists are current")?;
-    eprintln!("TIME {:?} deletes_are_lenient", suite.clock.monotonic());
     suite.deletes_are_lenient().await.context("deletes are lenient")?;
-    eprintln!("TIME {:?} sweep", suite.clock.monotonic());
     suite.sweep().await.context("the suite's objects are deleted")
 }
 

@@ -190,8 +190,6 @@ impl World {
     }
 }
 
-/// The read side, which writes never touch.
-
 fn samples(timestamps: &[i64]) -> Vec<u8> {
     let mut encoder = Encoder::new();
     for timestamp in timestamps {
