@@ -3,7 +3,7 @@
 //! A series' hash falls on a token; the token belongs to a partition; the partition's owners are the ingesters of its
 //! ordinal, one in each zone. All series of a partition share their owners, so a write fails only when two owners of the
 //! same partition are down. States and epochs follow rules 3, 7 and 11 of the design. What any instance could serve (blocks,
-//! rule groups) is placed by [`rendezvous`] instead.
+//! rule groups) is placed by [`rendezvous()`] instead.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,9 @@
 //! Who reads now and who waits, so that memory stays bounded and no workspace keeps others out (T-1).
 //!
 //! A workspace runs so many requests at a time; its others wait in their order, and more than a bounded number are refused.
-//! Those that run share the blocks that may be read at one time, in the order in which they came: since a workspace has only its
-//! running requests in that queue, it cannot fill it.
+//! Those that run search blocks a few at a time, out of a number that all share. Before a request reads samples it takes the
+//! memory that this will need; one workspace gets at most half of what there is, and a request that needs more than that
+//! fails. Every wait ends when its future is dropped.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,12 +13,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{blocks::ReadError, config::GatewaySettings, metrics::Metrics, workers::Lost};
 
+/// Memory is counted in these.
+const UNIT: u64 = 1 << 20;
+
 #[derive(Debug)]
 pub(crate) struct Admission {
-    max_open: u32,
     max_concurrent: usize,
     max_waiting: usize,
-    open: Arc<Semaphore>,
+    /// Most units of one workspace.
+    share: u32,
+    searching: Arc<Semaphore>,
+    memory: Arc<Semaphore>,
     lanes: Mutex<HashMap<WorkspaceId, Lane>>,
     metrics: Metrics,
 }
@@ -26,56 +32,65 @@ pub(crate) struct Admission {
 #[derive(Debug)]
 struct Lane {
     running: Arc<Semaphore>,
+    memory: Arc<Semaphore>,
     waiting: usize,
     places: usize,
 }
 
 impl Admission {
     pub(crate) fn new(settings: &GatewaySettings, metrics: Metrics) -> Arc<Self> {
+        let units = (settings.memory / UNIT).clamp(2, u64::from(u32::MAX >> 4)) as u32;
         Arc::new(Self {
-            max_open: settings.max_open,
             max_concurrent: settings.max_concurrent,
             max_waiting: settings.max_waiting,
-            open: Arc::new(Semaphore::new(settings.max_open as usize)),
+            share: units / 2,
+            searching: Arc::new(Semaphore::new(settings.max_open)),
+            memory: Arc::new(Semaphore::new(units as usize)),
             lanes: Mutex::default(),
             metrics,
         })
     }
 
-    /// Waits for a turn to read so many blocks. A request for more blocks than may be read at one time reads them all: it
-    /// waits until it is alone. Dropping the future gives up the place.
-    pub(crate) async fn enter(
-        self: &Arc<Self>,
-        workspace: WorkspaceId,
-        blocks: usize,
-    ) -> Result<Permit, ReadError> {
-        let waiting = self.wait(workspace)?;
-        // Neither semaphore is ever closed.
-        let running = Arc::clone(&waiting.running).acquire_owned().await.map_err(|_| Lost)?;
-        let blocks = u32::try_from(blocks).unwrap_or(u32::MAX).clamp(1, self.max_open);
-        let open = Arc::clone(&self.open).acquire_many_owned(blocks).await.map_err(|_| Lost)?;
-        self.metrics.open_blocks.inc_by(i64::from(blocks));
-        let place = Place { admission: Arc::clone(self), workspace };
-        place.admission.change(workspace, |lane| lane.places += 1);
-        Ok(Permit { blocks, _running: running, _open: open, place })
+    /// Waits for a turn of the workspace.
+    pub(crate) async fn enter(self: &Arc<Self>, workspace: WorkspaceId) -> Result<Turn, ReadError> {
+        let (waiting, running, memory) = self.wait(workspace)?;
+        // No semaphore is ever closed.
+        let running = running.acquire_owned().await.map_err(|_| Lost)?;
+        let place = Place::take(self, workspace);
+        drop(waiting);
+        self.metrics.running.inc();
+        Ok(Turn { _running: running, memory, place })
     }
 
-    fn wait(self: &Arc<Self>, workspace: WorkspaceId) -> Result<Waiting, ReadError> {
-        let mut lanes = self.lanes.lock();
-        let lane = lanes.entry(workspace).or_insert_with(|| {
-            let running = Arc::new(Semaphore::new(self.max_concurrent));
-            Lane { running, waiting: 0, places: 0 }
-        });
-        // Those that can run at once stand here for a moment too.
-        if lane.waiting >= self.max_waiting.saturating_add(lane.running.available_permits()) {
-            self.metrics.refused.inc();
-            return Err(ReadError::Busy(lane.waiting));
-        }
-        lane.waiting += 1;
-        lane.places += 1;
+    /// Waits until one more block may be searched.
+    pub(crate) async fn search(&self) -> Result<OwnedSemaphorePermit, Lost> {
+        Arc::clone(&self.searching).acquire_owned().await.map_err(|_| Lost)
+    }
+
+    fn wait(
+        self: &Arc<Self>,
+        workspace: WorkspaceId,
+    ) -> Result<(Waiting, Arc<Semaphore>, Arc<Semaphore>), ReadError> {
+        let (running, memory) = {
+            let mut lanes = self.lanes.lock();
+            let lane = lanes.entry(workspace).or_insert_with(|| Lane {
+                running: Arc::new(Semaphore::new(self.max_concurrent)),
+                memory: Arc::new(Semaphore::new(self.share as usize)),
+                waiting: 0,
+                places: 0,
+            });
+            // Those that can run at once stand here for a moment too.
+            if lane.waiting >= self.max_waiting.saturating_add(lane.running.available_permits()) {
+                self.metrics.refused.inc();
+                return Err(ReadError::Busy(lane.waiting));
+            }
+            lane.waiting += 1;
+            lane.places += 1;
+            (Arc::clone(&lane.running), Arc::clone(&lane.memory))
+        };
         self.metrics.waiting.inc();
-        let running = Arc::clone(&lane.running);
-        Ok(Waiting { running, place: Place { admission: Arc::clone(self), workspace } })
+        let place = Place { admission: Arc::clone(self), workspace };
+        Ok((Waiting(place), running, memory))
     }
 
     fn change(&self, workspace: WorkspaceId, change: impl FnOnce(&mut Lane)) {
@@ -96,6 +111,14 @@ struct Place {
     workspace: WorkspaceId,
 }
 
+impl Place {
+    /// One more place in a lane that the caller keeps already.
+    fn take(admission: &Arc<Admission>, workspace: WorkspaceId) -> Self {
+        admission.change(workspace, |lane| lane.places += 1);
+        Self { admission: Arc::clone(admission), workspace }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.admission.change(self.workspace, |lane| lane.places -= 1);
@@ -104,14 +127,11 @@ impl Drop for Place {
 
 /// A place among those that wait.
 #[derive(Debug)]
-struct Waiting {
-    running: Arc<Semaphore>,
-    place: Place,
-}
+struct Waiting(Place);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let Place { admission, workspace } = &self.place;
+        let Place { admission, workspace } = &self.0;
         admission.metrics.waiting.dec();
         admission.change(*workspace, |lane| lane.waiting -= 1);
     }
@@ -119,17 +139,46 @@ impl Drop for Waiting {
 
 /// A turn; it ends when dropped.
 #[derive(Debug)]
-pub(crate) struct Permit {
-    blocks: u32,
-    // Before the place, which keeps the lane that the permit belongs to.
+pub(crate) struct Turn {
     _running: OwnedSemaphorePermit,
-    _open: OwnedSemaphorePermit,
+    memory: Arc<Semaphore>,
+    // After the permit: it keeps the lane that the permit belongs to.
     place: Place,
 }
 
-impl Drop for Permit {
+impl Turn {
+    /// Waits for memory; fails if it is more than a workspace may ever have.
+    pub(crate) async fn reserve(&self, bytes: u64) -> Result<Memory, ReadError> {
+        let admission = &self.place.admission;
+        let units = u32::try_from(bytes.div_ceil(UNIT)).ok().filter(|units| *units <= admission.share);
+        let limit = u64::from(admission.share) * UNIT;
+        let units =
+            units.ok_or(ReadError::OverBudget { what: "memory of the store-gateway in bytes", limit })?;
+        let own = Arc::clone(&self.memory).acquire_many_owned(units).await.map_err(|_| Lost)?;
+        let all = Arc::clone(&admission.memory).acquire_many_owned(units).await.map_err(|_| Lost)?;
+        let reserved = u64::from(units) * UNIT;
+        admission.metrics.memory.inc_by(reserved as i64);
+        Ok(Memory { admission: Arc::clone(admission), bytes: reserved as i64, _held: [own, all] })
+    }
+}
+
+impl Drop for Turn {
     fn drop(&mut self) {
-        self.place.admission.metrics.open_blocks.dec_by(i64::from(self.blocks));
+        self.place.admission.metrics.running.dec();
+    }
+}
+
+/// Memory that is taken; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    admission: Arc<Admission>,
+    bytes: i64,
+    _held: [OwnedSemaphorePermit; 2],
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.admission.metrics.memory.dec_by(self.bytes);
     }
 }
 
@@ -140,9 +189,9 @@ mod tests {
     use super::*;
     use crate::config::BlockArgs;
 
-    fn admission(max_open: u32, max_concurrent: usize, max_waiting: usize) -> Arc<Admission> {
+    fn admission(memory: u64, max_concurrent: usize, max_waiting: usize) -> Arc<Admission> {
         let settings = GatewaySettings {
-            max_open,
+            memory: memory * UNIT,
             max_concurrent,
             max_waiting,
             ..GatewaySettings::from(&BlockArgs::new("unused"))
@@ -157,41 +206,49 @@ mod tests {
     #[tokio::test]
     async fn a_workspace_waits_for_itself_and_not_for_others() {
         let admission = admission(100, 1, 1);
-        let first = admission.enter(workspace(1), 3).await.expect("free");
-        let mut second = Box::pin(admission.enter(workspace(1), 3));
+        let first = admission.enter(workspace(1)).await.expect("free");
+        let mut second = Box::pin(admission.enter(workspace(1)));
         assert!(poll!(&mut second).is_pending());
-        let refused = admission.enter(workspace(1), 3).now_or_never().expect("at once");
+        let refused = admission.enter(workspace(1)).now_or_never().expect("at once");
         assert_eq!(refused.expect_err("one waits"), ReadError::Busy(1));
         assert_eq!((admission.metrics.refused.get(), admission.metrics.waiting.get()), (1, 1));
-        let _other = admission.enter(workspace(2), 3).await.expect("free");
-        assert_eq!(admission.metrics.open_blocks.get(), 6);
-        drop(first);
+        let other = admission.enter(workspace(2)).await.expect("free");
+        assert_eq!(admission.metrics.running.get(), 2);
+        drop((first, other));
         drop(second.await.expect("its turn"));
+        assert!(admission.lanes.lock().is_empty(), "an idle workspace costs nothing");
+        assert_eq!((admission.metrics.running.get(), admission.metrics.waiting.get()), (0, 0));
     }
 
     #[tokio::test]
-    async fn blocks_bound_what_is_read_and_a_large_request_reads_alone() {
-        let admission = admission(4, 9, 9);
-        let first = admission.enter(workspace(1), 3).await.expect("free");
-        let mut large = Box::pin(admission.enter(workspace(2), 1_000));
-        assert!(poll!(&mut large).is_pending());
+    async fn a_workspace_has_at_most_half_of_the_memory() {
+        let admission = admission(10, 9, 9);
+        let (greedy, other) = (
+            admission.enter(workspace(1)).await.expect("free"),
+            admission.enter(workspace(2)).await.expect("free"),
+        );
+        let limit = 5 * UNIT;
+        let refused = greedy.reserve(limit + 1).now_or_never().expect("at once").expect_err("too much");
+        assert!(matches!(refused, ReadError::OverBudget { limit: 5_242_880, .. }), "{refused}");
+        let first = greedy.reserve(limit).await.expect("its half");
+        let mut second = Box::pin(greedy.reserve(1));
+        assert!(poll!(&mut second).is_pending());
+        let half = other.reserve(limit).await.expect("the other half");
+        assert_eq!(admission.metrics.memory.get(), 10 * UNIT as i64);
         drop(first);
-        let large = large.await.expect("alone");
-        assert!(admission.enter(workspace(3), 1).now_or_never().is_none());
-        drop(large);
-        drop(admission.enter(workspace(3), 0).await.expect("free"));
-        assert!(admission.lanes.lock().is_empty(), "an idle workspace costs nothing");
-        assert_eq!((admission.metrics.open_blocks.get(), admission.metrics.waiting.get()), (0, 0));
+        drop((second.await.expect("free again"), half));
+        assert_eq!(admission.metrics.memory.get(), 0);
+        drop(greedy.reserve(0).await.expect("nothing is always free"));
     }
 
     #[tokio::test]
     async fn who_goes_away_while_waiting_makes_room() {
         let admission = admission(4, 1, 1);
-        let _first = admission.enter(workspace(1), 1).await.expect("free");
-        let mut second = Box::pin(admission.enter(workspace(1), 1));
+        let _first = admission.enter(workspace(1)).await.expect("free");
+        let mut second = Box::pin(admission.enter(workspace(1)));
         assert!(poll!(&mut second).is_pending());
         drop(second);
-        assert!(admission.enter(workspace(1), 1).now_or_never().is_none(), "waits, is not refused");
+        assert!(admission.enter(workspace(1)).now_or_never().is_none(), "waits, is not refused");
         assert_eq!(admission.metrics.waiting.get(), 0);
     }
 }

@@ -80,14 +80,24 @@ pub struct BlockArgs {
     )]
     pub cache_footers: ByteSize,
 
-    /// Blocks read at one time by all requests together; each takes about 3 MiB of memory. Further requests wait
+    /// Blocks searched for series at one time by all requests together; the others wait
     #[arg(
         long = "blocks.max-open",
         env = "NARTHEX_BLOCKS_MAX_OPEN",
         value_name = "NUMBER",
         default_value_t = DEFAULT_MAX_OPEN
     )]
-    pub max_open: u32,
+    pub max_open: usize,
+
+    /// Memory for samples on their way, of all requests together. A request takes what it is going to need before it begins to
+    /// send; one workspace gets at most half
+    #[arg(
+        long = "blocks.memory",
+        env = "NARTHEX_BLOCKS_MEMORY",
+        value_name = "BYTES",
+        default_value_t = DEFAULT_MEMORY
+    )]
+    pub block_memory: ByteSize,
 
     /// Requests of one workspace answered at a time
     #[arg(
@@ -107,7 +117,8 @@ pub struct BlockArgs {
     )]
     pub max_waiting: usize,
 
-    /// Most series one request may select, those that are in several blocks counted once for each
+    /// Most series one request may select, those that are in several blocks counted once for each: each takes about 250 bytes
+    /// until the blocks are merged
     #[arg(
         long = "blocks.max-series",
         env = "NARTHEX_BLOCKS_MAX_SERIES",
@@ -132,10 +143,11 @@ pub struct BlockArgs {
 
 const DEFAULT_CACHE_SIZE: ByteSize = ByteSize::mib(10 << 10);
 const DEFAULT_CACHE_FOOTERS: ByteSize = ByteSize::mib(256);
-const DEFAULT_MAX_OPEN: u32 = 512;
+const DEFAULT_MAX_OPEN: usize = 256;
+const DEFAULT_MEMORY: ByteSize = ByteSize::mib(1 << 10);
 const DEFAULT_MAX_CONCURRENT: usize = 20;
 const DEFAULT_MAX_WAITING: usize = 200;
-const DEFAULT_MAX_SERIES: u64 = 12_000_000;
+const DEFAULT_MAX_SERIES: u64 = 4_000_000;
 const DEFAULT_MAX_READ: ByteSize = ByteSize::mib(4 << 10);
 
 impl BlockArgs {
@@ -146,6 +158,7 @@ impl BlockArgs {
             cache_size: DEFAULT_CACHE_SIZE,
             cache_footers: DEFAULT_CACHE_FOOTERS,
             max_open: DEFAULT_MAX_OPEN,
+            block_memory: DEFAULT_MEMORY,
             max_concurrent: DEFAULT_MAX_CONCURRENT,
             max_waiting: DEFAULT_MAX_WAITING,
             max_block_series: DEFAULT_MAX_SERIES,
@@ -186,8 +199,10 @@ pub struct GatewaySettings {
     pub cache: Option<CacheSettings>,
     /// Bytes of parsed footers in memory.
     pub footer_bytes: u64,
-    /// Blocks read at one time.
-    pub max_open: u32,
+    /// Blocks searched at one time.
+    pub max_open: usize,
+    /// Bytes of memory for samples on their way.
+    pub memory: u64,
     /// Requests of one workspace at a time.
     pub max_concurrent: usize,
     /// Requests of one workspace that wait.
@@ -210,6 +225,7 @@ impl From<&BlockArgs> for GatewaySettings {
             cache: Some(cache).filter(|cache| cache.bytes > 0),
             footer_bytes: args.cache_footers.bytes(),
             max_open: args.max_open.max(1),
+            memory: args.block_memory.bytes(),
             max_concurrent: args.max_concurrent.max(1),
             max_waiting: args.max_waiting,
             max_series: args.max_block_series,

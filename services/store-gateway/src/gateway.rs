@@ -39,6 +39,10 @@ impl StoreGateway {
                 Some(opened.await.map_err(|error| CacheError::Threads(error.into()))??)
             }
         };
+        if let Some(settings) = &settings.cache {
+            let (directory, pages) = (settings.directory.display(), metrics.cache.pages.get());
+            tracing::info!(%directory, bytes = settings.bytes, pages, "opened the disk cache");
+        }
         let workers = Workers::new(settings.threads).map_err(CacheError::Threads)?;
         let blocks = Arc::new(Blocks::new(store, cache, &settings, metrics.clone()));
         let service = GatewayService::new(Parts {

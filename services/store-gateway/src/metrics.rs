@@ -86,8 +86,10 @@ pub(crate) struct Metrics {
     pub(crate) refused: Counter,
     /// Requests that wait.
     pub(crate) waiting: Gauge,
-    /// Blocks being read.
-    pub(crate) open_blocks: Gauge,
+    /// Requests being answered.
+    pub(crate) running: Gauge,
+    /// Bytes of memory that they took for samples.
+    pub(crate) memory: Gauge,
     /// Footers read and parsed.
     pub(crate) blocks_opened: Counter,
     /// Blocks whose footer was in memory.
@@ -120,7 +122,12 @@ impl Metrics {
             "Requests that wait for others to end",
             metrics.waiting.clone(),
         );
-        registry.register("blocks_reading", "Blocks being read", metrics.open_blocks.clone());
+        registry.register("requests_running", "Requests being answered", metrics.running.clone());
+        registry.register(
+            "memory_reserved_bytes",
+            "Memory that requests reserved for samples",
+            metrics.memory.clone(),
+        );
         registry.register(
             "blocks_opened",
             "Blocks whose footer was read and parsed",

@@ -23,10 +23,10 @@ use tonic::{Request, Response, Status, async_trait};
 
 use self::context::{Asked, alternatives, matchers};
 use crate::{
-    admission::{Admission, Permit},
+    admission::{Admission, Turn},
     blocks::{Blocks, Bounds, ReadError},
     metrics::{Metrics, Outcome, RequestLabels},
-    select::{find, stream},
+    select::{Held, find, stream},
     workers::Workers,
 };
 
@@ -61,8 +61,8 @@ impl GatewayService {
         &self.0.metrics
     }
 
-    async fn enter(&self, asked: &Asked) -> Result<Permit, ReadError> {
-        self.0.admission.enter(asked.workspace, asked.blocks.len()).await
+    async fn enter(&self, asked: &Asked) -> Result<Turn, ReadError> {
+        self.0.admission.enter(asked.workspace).await
     }
 
     /// A gateway acts on no epoch and on no manifest but its caller's.
@@ -95,20 +95,22 @@ impl GatewayService {
             bytes: unless_0(request.max_bytes),
             ..self.bounds()
         };
-        let permit = self.enter(&asked).await?;
-        let Parts { workers, blocks, metrics, .. } = &*self.0;
-        let search = {
-            let (workers, blocks) = (Arc::clone(workers), Arc::clone(blocks));
-            async move { find(&workers, &blocks, asked.blocks, &matchers, asked.range, bounds).await }
+        let turn = self.enter(&asked).await?;
+        let parts = Arc::clone(&self.0);
+        let search = async move {
+            let Parts { workers, blocks, admission, .. } = &*parts;
+            find(workers, blocks, admission, asked.blocks, &matchers, asked.range, bounds).await
         };
+        let Parts { workers, blocks, metrics, .. } = &*self.0;
         let found = workers.spawn(search).result().await.map_err(ReadError::from)??;
-        Ok(stream(workers, blocks, self.state(), found, bounds, permit, metrics.clone()))
+        let memory = turn.reserve(found.memory()).await?;
+        Ok(stream(workers, blocks, self.state(), found, bounds, Held { turn, memory }, metrics.clone()))
     }
 
     async fn series_messages(&self, request: SeriesRequest) -> Result<SeriesStream, Status> {
         let asked = Asked::parse(request.context)?;
         let selectors = alternatives(&request.selectors)?;
-        let _permit = self.enter(&asked).await?;
+        let _turn = self.enter(&asked).await?;
         let series = names::series(&self.0, asked, selectors, self.bounds(), request.limit).await?;
         let batches: Vec<Part> = series
             .chunks(SERIES_BATCH)
@@ -125,7 +127,7 @@ impl GatewayService {
     async fn names(&self, request: LabelNamesRequest) -> Result<LabelsResponse, Status> {
         let asked = Asked::parse(request.context)?;
         let selectors = alternatives(&request.selectors)?;
-        let _permit = self.enter(&asked).await?;
+        let _turn = self.enter(&asked).await?;
         let values = names::label_names(&self.0, asked, selectors, self.bounds(), request.limit).await?;
         Ok(LabelsResponse { state: Some(self.state()), values })
     }
@@ -134,7 +136,7 @@ impl GatewayService {
         let LabelValuesRequest { context, selectors, name, limit } = request;
         let asked = Asked::parse(context)?;
         let selectors = alternatives(&selectors)?;
-        let _permit = self.enter(&asked).await?;
+        let _turn = self.enter(&asked).await?;
         let values = names::label_values(&self.0, asked, name, selectors, self.bounds(), limit).await?;
         Ok(LabelsResponse { state: Some(self.state()), values })
     }

@@ -13,6 +13,8 @@ use narthex_rpc::v1::Chunk;
 
 /// Most samples of a chunk.
 const CHUNK_SAMPLES: usize = 4096;
+/// Bytes after which a chunk of histograms ends: one of them can be as large as all others of a series.
+const HISTOGRAM_CHUNK_BYTES: usize = 256 << 10;
 
 /// First and last timestamp; `None` without samples.
 pub(super) fn time_of(samples: &OwnedSamples) -> Option<(i64, i64)> {
@@ -99,7 +101,8 @@ fn histogram_chunk(samples: &[(i64, Arc<Histogram>)]) -> (usize, Vec<u8>) {
     let mut state = HistogramState::default();
     let mut taken = 0;
     for (at, histogram) in samples.iter().take(CHUNK_SAMPLES) {
-        if state.append(*at, &histogram.to_bytes()).is_err() {
+        let full = taken > 0 && state.data().len() >= HISTOGRAM_CHUNK_BYTES;
+        if full || state.append(*at, &histogram.to_bytes()).is_err() {
             break;
         }
         taken += 1;

@@ -8,8 +8,12 @@ use std::sync::{
 use narthex_block::{Budget, Selection};
 use narthex_model::{Labels, Matcher, TimeRange};
 
-use super::labels::{Merged, merge_labels};
+use super::{
+    labels::{Merged, merge_labels},
+    queue::BATCH,
+};
 use crate::{
+    admission::Admission,
     blocks::{AskedBlock, Blocks, Bounds, ReadError},
     workers::Workers,
 };
@@ -17,11 +21,29 @@ use crate::{
 /// Blocks of one request that are searched at a time: enough that round trips to the bucket overlap.
 pub(crate) const BLOCKS_AT_A_TIME: usize = 64;
 
+/// What a series takes besides its labels' text, here and as an allocation.
+const LABELS_OVERHEAD: u64 = 64;
+/// A decoded sample.
+const SAMPLE_BYTES: u64 = 16;
+/// Bytes of a decoded page for each byte in the bucket.
+const DECODED: u64 = 8;
+
 /// What matched: all series, and where their samples are.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(super) labels: Vec<Labels>,
     pub(super) sources: Vec<Source>,
+}
+
+impl Found {
+    /// About the memory that sending it takes: labels, three batches of rows for each block, and decoded pages.
+    pub(crate) fn memory(&self) -> u64 {
+        let labels = self.labels.iter().map(|labels| labels.as_bytes().len() as u64 + LABELS_OVERHEAD);
+        let rows = |selection: &Selection| selection.samples().min(3 * BATCH.samples) * SAMPLE_BYTES;
+        let pages = |selection: &Selection| selection.bytes().min(BATCH.bytes) * DECODED;
+        let blocks = self.sources.iter().map(|source| rows(&source.selection) + pages(&source.selection));
+        labels.sum::<u64>() + blocks.sum::<u64>()
+    }
 }
 
 /// One block's part.
@@ -37,6 +59,7 @@ pub(super) struct Source {
 pub(crate) async fn find(
     workers: &Workers,
     blocks: &Arc<Blocks>,
+    admission: &Arc<Admission>,
     asked: Vec<AskedBlock>,
     matchers: &Arc<[Matcher]>,
     range: TimeRange,
@@ -45,7 +68,9 @@ pub(crate) async fn find(
     let counted = Arc::new(AtomicU64::new(0));
     let work = asked.into_iter().map(|block| {
         let (blocks, matchers, counted) = (Arc::clone(blocks), Arc::clone(matchers), Arc::clone(&counted));
+        let admission = Arc::clone(admission);
         async move {
+            let _search = admission.search().await?;
             let selection = select(&blocks, block, &matchers, range, bounds).await;
             let selection = selection.map_err(|error| blocks.explain(block, error, bounds))?;
             let series = selection.series().len() as u64;

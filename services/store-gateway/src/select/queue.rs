@@ -13,7 +13,7 @@ use crate::{
 
 /// Batches are small because there are three of each block: taken, waiting and being read. Blocks are read side by side and
 /// a batch mostly needs no more than what the page before it brought, so round trips do not add up.
-const BATCH: BatchLimits = BatchLimits { bytes: 512 << 10, samples: 1 << 15 };
+pub(super) const BATCH: BatchLimits = BatchLimits { bytes: 512 << 10, samples: 1 << 15 };
 
 /// A row: samples of one series in one window.
 #[derive(Debug)]

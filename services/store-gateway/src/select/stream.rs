@@ -23,7 +23,7 @@ use super::{
     queue::Queue,
 };
 use crate::{
-    admission::Permit,
+    admission::{Memory, Turn},
     blocks::{Blocks, Bounds, ReadError},
     metrics::{KindLabel, Metrics},
     workers::{Task, Workers},
@@ -57,14 +57,23 @@ struct Sender {
     metrics: Metrics,
 }
 
-/// Sends what was found. The permit is held until the stream ends or is dropped.
+/// What a request holds until its stream ends or is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    #[allow(dead_code, reason = "held, not used")]
+    pub(crate) memory: Memory,
+    #[allow(dead_code, reason = "held, not used")]
+    pub(crate) turn: Turn,
+}
+
+/// Sends what was found.
 pub(crate) fn stream(
     workers: &Arc<Workers>,
     blocks: &Arc<Blocks>,
     state: SourceState,
     found: Found,
     bounds: Bounds,
-    permit: Permit,
+    held: Held,
     metrics: Metrics,
 ) -> SelectStream {
     let (messages, receiver) = mpsc::channel(2);
@@ -79,7 +88,7 @@ pub(crate) fn stream(
             }
             let _ = sender.messages.send(Err(error.into())).await;
         }
-        drop(permit);
+        drop(held);
     });
     messages_of(receiver, task)
 }
@@ -114,10 +123,14 @@ impl Sender {
         self.send_labels(labels).await?;
         let mut merge = Merge::begin(queues).await?;
         let mut batch = Batch::default();
+        let mut chunks = Vec::new();
         while let Some((series, rows)) = merge.next().await? {
-            batch.add(series, rows);
-            if batch.bytes >= MESSAGE_BYTES {
-                self.send_batch(std::mem::take(&mut batch)).await?;
+            encode_row(series, &merge_rows(rows), &mut chunks);
+            for chunk in chunks.drain(..) {
+                batch.add(chunk);
+                if batch.bytes >= MESSAGE_BYTES {
+                    self.send_batch(std::mem::take(&mut batch)).await?;
+                }
             }
         }
         self.send_batch(batch).await
@@ -171,11 +184,9 @@ struct Batch {
 }
 
 impl Batch {
-    fn add(&mut self, series: u32, rows: Vec<narthex_block::OwnedSamples>) {
-        let before = self.chunks.len();
-        encode_row(series, &merge_rows(rows), &mut self.chunks);
-        let added = self.chunks[before..].iter();
-        self.bytes += added.map(|chunk| chunk.data.len() + CHUNK_OVERHEAD).sum::<usize>();
+    fn add(&mut self, chunk: Chunk) {
+        self.bytes += chunk.data.len() + CHUNK_OVERHEAD;
+        self.chunks.push(chunk);
     }
 }
 

@@ -79,7 +79,9 @@ where
     let Asked { blocks: asked, range, .. } = asked;
     let work = asked.into_iter().map(|block| {
         let (blocks, selectors, read) = (Arc::clone(&parts.blocks), selectors.clone(), read.clone());
+        let admission = Arc::clone(&parts.admission);
         async move {
+            let _search = admission.search().await?;
             let answer = async {
                 let reader = blocks.open(block).await?;
                 let mut found = BTreeSet::new();

@@ -52,6 +52,13 @@ async fn the_gateways_own_bounds_hold_whatever_the_caller_allows() {
     assert!(refused.message().contains("series of blocks limit exceeded: more than 3"), "{refused}");
     assert_eq!(gateway.content(select(&blocks[..1], &[], TimeRange::ALL)).await.expect("fits"), content);
 
+    let no_memory = GatewaySettings { memory: 0, ..settings(None) };
+    let gateway = TestGateway::over(Default::default(), no_memory).await;
+    let block = [put(&gateway.memory, 1, &large(), Default::default()).await];
+    let refused = gateway.content(select(&block, &[], TimeRange::ALL)).await.expect_err("over a MiB");
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.message().contains("memory of the store-gateway"), "{refused}");
+
     let no_reads = GatewaySettings { max_read: 10, ..settings(None) };
     let gateway = TestGateway::over(Default::default(), no_reads).await;
     let block = [gateway.put(1, &content).await];
@@ -120,15 +127,16 @@ async fn a_stream_that_is_given_up_ends_its_work() {
     let request = select(&[block], &[], TimeRange::ALL);
     let mut stream = gateway.service().select(Request::new(request)).await.expect("answered").into_inner();
     stream.next().await.expect("the state").expect("sent");
-    assert_eq!(metrics.open_blocks.get(), 1, "a slow reader holds its place");
+    assert_eq!(metrics.running.get(), 1, "a slow reader holds its place");
+    assert!(metrics.memory.get() > 1 << 20, "and its memory");
     drop(stream);
     let clock = gateway.components.clock.clone();
     for _ in 0..500 {
-        if metrics.open_blocks.get() == 0 {
+        if metrics.running.get() == 0 {
             break;
         }
         clock.sleep(std::time::Duration::from_millis(10)).await;
     }
-    assert_eq!(metrics.open_blocks.get(), 0);
+    assert_eq!((metrics.running.get(), metrics.memory.get()), (0, 0));
     assert!(metrics.samples.get() < 1_200_000, "the rest was not read: {}", metrics.samples.get());
 }

@@ -125,3 +125,25 @@ async fn peers_of_the_same_process_are_answered_alike() {
     let first = answers.message().await.expect("sent").expect("a message");
     assert!(matches!(first.part, Some(Part::State(_))));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cold_query_of_a_day_waits_for_a_few_round_trips_and_not_for_every_block() {
+    const BLOCKS: u128 = 36;
+    let gateway = TestGateway::new().await;
+    let mut blocks = Vec::new();
+    for number in 0..BLOCKS {
+        let from = number as i64 * 100;
+        let all: Vec<Content> =
+            (0..60).map(|job| seconds(&series("up", &format!("job{job}")), from, from + 100)).collect();
+        blocks.push(put(&gateway.memory, number, &union(&all), Default::default()).await);
+    }
+    gateway.faults.add(Rule::new(Fault::Delay(Duration::from_millis(30))));
+    let clock = gateway.components.clock.clone();
+    let began = clock.monotonic();
+    let found = gateway.content(select(&blocks, &job("job7"), TimeRange::ALL)).await.expect("answered");
+    let took = clock.monotonic() - began;
+    assert_eq!(found.values().map(|samples| samples.len()).collect::<Vec<_>>(), [3_600]);
+    let requests = gateway.faults.totals().into_values().sum::<u64>();
+    assert!(requests <= 4 * BLOCKS as u64, "footer, bloom filter, labels, samples: {requests}");
+    assert!(took < Duration::from_secs(1), "one after the other would take longer: {took:?}");
+}
