@@ -154,13 +154,13 @@ fn histogram(seed: u64) -> Histogram {
         zero_threshold: 1e-128 * seed as f64,
         sum: if seed % 7 == 3 { stale_marker() } else { seed as f64 / 3.0 },
         positive_spans: vec![span(-3, 2), span(1, 1)],
-        negative_spans: if seed % 2 == 0 { vec![] } else { vec![span(7, 1)] },
+        negative_spans: if seed.is_multiple_of(2) { vec![] } else { vec![span(7, 1)] },
         custom_bounds: Vec::new(),
         counts: Counts::Int {
             zero: seed,
             total: u64::MAX - seed,
             positive: vec![seed as i64, 1 << 60, 3],
-            negative: if seed % 2 == 0 { vec![] } else { vec![9] },
+            negative: if seed.is_multiple_of(2) { vec![] } else { vec![9] },
         },
     };
     if seed % 3 == 1 {
@@ -168,7 +168,7 @@ fn histogram(seed: u64) -> Histogram {
             zero: -0.0,
             total: seed as f64 + 0.1,
             positive: vec![0.1, f64::NAN, 2.0],
-            negative: if seed % 2 == 0 { vec![] } else { vec![0.5] },
+            negative: if seed.is_multiple_of(2) { vec![] } else { vec![0.5] },
         };
     }
     if seed % 5 == 4 {
