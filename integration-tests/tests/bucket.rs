@@ -147,12 +147,12 @@ fn operations_cost_the_requests_they_should() {
 fn an_outage_is_told_in_time_and_passes() {
     scenario(async |sandbox| {
         let mut server = S3Server::start(sandbox).await?;
-        server.create_bucket(sandbox, "outage").await?;
+        // The first write waits until the server has volumes, longer than an impatient client does.
+        bucket(sandbox, &server, "outage").await?.verify().await?;
         let mut args = args(&server, "s3://outage")?;
         args.request_timeout = HumanDuration::from_millis(500);
         args.max_retries = 1;
         let bucket = open(&args, &Components::from_system(None))?;
-        bucket.verify().await?;
 
         let (store, key) = (bucket.store(), Path::from("during"));
         server.process.pause()?;
