@@ -53,10 +53,10 @@ impl SeriesSamples<'_> {
         Ok(())
     }
 
-    /// The samples before `end`, and the others.
-    pub(crate) fn split_at_time(&self, end: i64) -> (Self, Self) {
-        let floats = self.timestamps.partition_point(|at| *at < end);
-        let histograms = self.histograms.partition_point(|(at, _)| *at < end);
+    /// The samples up to the last one whose time is `inside`, and the others.
+    pub(crate) fn split(&self, inside: impl Fn(i64) -> bool) -> (Self, Self) {
+        let floats = self.timestamps.partition_point(|at| inside(*at));
+        let histograms = self.histograms.partition_point(|(at, _)| inside(*at));
         let (timestamps, later_timestamps) = self.timestamps.split_at(floats);
         let (values, later_values) = self.values.split_at(floats);
         let (histograms, later_histograms) = self.histograms.split_at(histograms);

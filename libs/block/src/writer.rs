@@ -107,7 +107,7 @@ impl BlockWriter {
         let mut rest = samples;
         while let Some(TimeRange { min, .. }) = rest.time_range() {
             let window = self.window.window(min);
-            let (samples, later) = rest.split_at_time(self.window.end(window).0);
+            let (samples, later) = rest.split(|at| self.window.window(TimestampMs(at)) <= window);
             self.push_row(labels, hash, window, samples)?;
             rest = later;
         }

@@ -36,6 +36,30 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn any_timestamps_survive(
+        times in proptest::collection::btree_set(any::<i64>(), 1..300),
+        near in proptest::collection::btree_set(i64::MAX - 9_000..=i64::MAX, 1..300),
+        far in proptest::collection::btree_set(i64::MIN..i64::MIN + 9_000, 1..300),
+    ) {
+        let content: Content = [("a", times), ("b", near), ("c", far)]
+            .into_iter()
+            .map(|(name, times)| {
+                let timestamps: Vec<i64> = times.into_iter().collect();
+                let values = timestamps.iter().map(|at| (at >> 11) as f64).collect();
+                let samples = OwnedSamples { timestamps, values, histograms: vec![] };
+                (Labels::from_pairs([("__name__", name)]), samples)
+            })
+            .collect();
+        let (bytes, meta) = write(&content, BlockSchema::with_labels([], |_| false, false), small_pages());
+        let read = block_on(async {
+            select(&open(bytes, meta.footer_length).await?, &[], TimeRange::ALL).await
+        });
+        prop_assert_eq!(read.expect("readable"), content.into_iter().collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn a_series_may_come_again_with_later_windows_only() {
     let (a, b) = (Labels::from_pairs([("__name__", "a")]), Labels::from_pairs([("__name__", "b")]));
@@ -92,7 +116,8 @@ fn samples_that_no_block_can_hold_are_refused() {
 fn a_stale_marker_is_a_null_and_spoils_no_row() {
     let labels = Labels::from_pairs([("__name__", "a")]);
     let row = |last: f64| {
-        let values: Vec<f64> = (0..480).map(|at| f64::from(at * 7 % 100) / 4.0).chain([last]).collect();
+        let values: Vec<f64> =
+            (0..480).map(|at| f64::from(at * 7_919 % 10_007) / 100.0).chain([last]).collect();
         let timestamps = (0..values.len() as i64).collect();
         let content = [(labels.clone(), OwnedSamples { timestamps, values, histograms: vec![] })].into();
         write(&content, BlockSchema::with_labels([], |_| false, false), WriterSettings::default()).1.bytes
