@@ -25,7 +25,7 @@ pub(crate) use self::{
 use crate::{error::Damage, schema::Column};
 
 /// Most values of a page: what the writer's limits allow for times one millisecond apart.
-pub(crate) const MAX_PAGE_VALUES: usize = 24 << 20;
+pub(crate) const MAX_PAGE_VALUES: usize = 36 << 20;
 
 /// Most bytes of a page, compressed or not.
 pub(crate) const MAX_PAGE_BYTES: usize = 192 << 20;
@@ -143,3 +143,6 @@ fn prefixed_levels(data: &Bytes, at: &mut usize, max: u8, count: usize) -> Resul
     *at = start + length;
     Ok(Levels::new(data.slice(start..*at), max, count))
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,7 +32,7 @@ fn a_flipped_byte_is_an_error_or_harmless_and_never_a_panic() {
     let mut errors = 0;
     // More of the footer, where one number steers everything, than of the pages.
     let footer = bytes.len() - footer_length as usize;
-    let places = (0..footer).step_by(23).chain((footer..bytes.len()).step_by(5));
+    let places = (0..footer).step_by(47).chain((footer..bytes.len()).step_by(13));
     for at in places {
         for flip in [0x01, 0x80] {
             let mut bytes = bytes.clone();
@@ -51,7 +51,7 @@ fn a_flipped_byte_is_an_error_or_harmless_and_never_a_panic() {
             }
         }
     }
-    assert!(errors > 500, "{errors}");
+    assert!(errors > 200, "{errors}");
 }
 
 #[test]
