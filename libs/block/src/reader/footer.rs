@@ -213,6 +213,13 @@ impl Footer {
         (start < end).then_some(start..end)
     }
 
+    /// Where the first column of a row group begins.
+    pub(super) fn group_start(&self, group: usize) -> u64 {
+        let first = Column::Label(0);
+        let page = self.pages(group, first).next().map(|page| page.bytes);
+        self.dictionary(group, first).or(page).map_or(0, |range| range.start)
+    }
+
     /// Where the bloom filter of a column lies, if it has one.
     pub(super) fn bloom(&self, group: usize, column: Column) -> Option<Range<u64>> {
         let chunk = self.chunk(group, column);

@@ -7,8 +7,9 @@ use narthex_model::{Labels, Matcher, TimeRange};
 use super::{
     BlockReader, Budget,
     cursor::Cursor,
+    fetch::Fetched,
     labels::{LabelsCursor, MapCursor},
-    scan::Scan,
+    scan::{GroupRows, Scan},
 };
 use crate::{
     BlockError,
@@ -29,11 +30,11 @@ impl BlockReader {
         let mut columns: Vec<Column> = (0..promoted.len()).map(Column::Label).collect();
         columns.extend([Column::MapKey, Column::MapValue]);
         let mut names = BTreeSet::new();
-        self.visit(matchers, range, budget, &columns, |group, rows, scan| {
+        self.visit(matchers, range, budget, &columns, |group, rows, fetched| {
             for (at, name) in promoted.iter().enumerate() {
                 let mut cursor = Cursor::<TextPage>::new(self.footer(), group, Column::Label(at));
                 for row in rows {
-                    let (page, place) = cursor.at(*row, &scan.fetched)?;
+                    let (page, place) = cursor.at(*row, fetched)?;
                     if page.id(place).is_some() {
                         names.insert(name.clone());
                         break;
@@ -42,7 +43,7 @@ impl BlockReader {
             }
             let mut map = MapCursor::new(self.footer(), group);
             for row in rows {
-                for (name, _) in map.row(*row, &scan.fetched)? {
+                for (name, _) in map.row(*row, fetched)? {
                     if !names.contains(name) {
                         names.insert(name.to_owned());
                     }
@@ -66,7 +67,7 @@ impl BlockReader {
         let column = self.footer().label_column(name);
         let columns = column.map_or(vec![Column::MapKey, Column::MapValue], |column| vec![column]);
         let mut values = BTreeSet::new();
-        self.visit(matchers, range, budget, &columns, |group, rows, scan| {
+        self.visit(matchers, range, budget, &columns, |group, rows, fetched| {
             let mut add = |value: &str| {
                 if !values.contains(value) {
                     values.insert(value.to_owned());
@@ -76,7 +77,7 @@ impl BlockReader {
                 let mut cursor = Cursor::<TextPage>::new(self.footer(), group, column);
                 let mut previous = None;
                 for row in rows {
-                    let (_, place) = cursor.at(*row, &scan.fetched)?;
+                    let (_, place) = cursor.at(*row, fetched)?;
                     let Some((page, number)) = cursor.current() else { continue };
                     let identity = Some(page.identity(place, number));
                     if let (true, Some(id)) = (previous != identity, page.id(place)) {
@@ -87,9 +88,7 @@ impl BlockReader {
             } else {
                 let mut map = MapCursor::new(self.footer(), group);
                 for row in rows {
-                    map.row(*row, &scan.fetched)?
-                        .filter(|(key, _)| *key == name)
-                        .for_each(|(_, value)| add(value));
+                    map.row(*row, fetched)?.filter(|(key, _)| *key == name).for_each(|(_, value)| add(value));
                 }
             }
             Ok(())
@@ -118,14 +117,14 @@ impl BlockReader {
         let mut found: Vec<Labels> = Vec::new();
         let limit = budget.series;
         let mut exceeded = false;
-        self.visit(matchers, range, budget, &columns, |group, rows, scan| {
+        self.visit(matchers, range, budget, &columns, |group, rows, fetched| {
             let mut cursor = LabelsCursor::new(self.footer(), group);
             for row in rows {
                 if exceeded {
                     break;
                 }
                 let previous = found.last().cloned().unwrap_or_default();
-                let labels = cursor.labels(*row, &scan.fetched, &previous)?;
+                let labels = cursor.labels(*row, fetched, &previous)?;
                 if found.is_empty() || labels != previous {
                     exceeded |= budget.take_series(self.path()).is_err();
                     found.push(labels);
@@ -147,38 +146,41 @@ impl BlockReader {
         range: TimeRange,
         budget: Budget,
         columns: &[Column],
-        mut visit: impl FnMut(usize, &[u64], &Scan<'_>) -> Result<(), Damage>,
+        mut visit: impl FnMut(usize, &[u64], &Fetched) -> Result<(), Damage>,
     ) -> Result<(), BlockError> {
         let mut columns = columns.to_vec();
         columns.extend([Column::MinTime, Column::MaxTime]);
         let mut scan = Scan::run(self, matchers, range, budget, &columns).await?;
-        for group in std::mem::take(&mut scan.groups) {
-            let at = group.group;
-            scan.groups = vec![group];
-            scan.load(&columns).await?;
-            let result = touching(self, &scan, range).and_then(|rows| visit(at, &rows, &scan));
-            result.map_err(|damage| damage.at(self.path()))?;
+        while scan.load_next(&columns).await? {
+            for group in &scan.groups {
+                let result = touching(self, group, &scan.fetched, range)
+                    .and_then(|rows| visit(group.group, &rows, &scan.fetched));
+                result.map_err(|damage| damage.at(self.path()))?;
+            }
         }
         Ok(())
     }
 }
 
-/// The rows of the scan's row groups whose times touch the range.
-fn touching(reader: &BlockReader, scan: &Scan<'_>, range: TimeRange) -> Result<Vec<u64>, Damage> {
+/// The rows of a row group whose times touch the range.
+fn touching(
+    reader: &BlockReader,
+    group: &GroupRows,
+    fetched: &Fetched,
+    range: TimeRange,
+) -> Result<Vec<u64>, Damage> {
     let mut rows = Vec::new();
-    for group in &scan.groups {
-        let mut min = Cursor::<FlatPage>::new(reader.footer(), group.group, Column::MinTime);
-        let mut max = Cursor::<FlatPage>::new(reader.footer(), group.group, Column::MaxTime);
-        for row in group.rows.iter() {
-            let (page, at) = min.at(row, &scan.fetched)?;
-            let start = page.get(at);
-            let (page, at) = max.at(row, &scan.fetched)?;
-            let (Some(start), Some(end)) = (start, page.get(at)) else {
-                return Err(Damage::new("a row lacks its times"));
-            };
-            if range.overlaps((start..=end).into()) {
-                rows.push(row);
-            }
+    let mut min = Cursor::<FlatPage>::new(reader.footer(), group.group, Column::MinTime);
+    let mut max = Cursor::<FlatPage>::new(reader.footer(), group.group, Column::MaxTime);
+    for row in group.rows.iter() {
+        let (page, at) = min.at(row, fetched)?;
+        let start = page.get(at);
+        let (page, at) = max.at(row, fetched)?;
+        let (Some(start), Some(end)) = (start, page.get(at)) else {
+            return Err(Damage::new("a row lacks its times"));
+        };
+        if range.overlaps((start..=end).into()) {
+            rows.push(row);
         }
     }
     Ok(rows)

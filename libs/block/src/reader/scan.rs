@@ -4,6 +4,8 @@
 //! equality is decided first, on its own columns; regular expressions see only what is left, and the remaining label columns
 //! are read only around rows that matched everything.
 
+use std::collections::VecDeque;
+
 use narthex_model::{MatchOp, Matcher, TimeRange};
 
 use super::{
@@ -19,6 +21,9 @@ use crate::{BlockError, schema::Column};
 /// Bytes that are read at once rather than in two round trips.
 const ROUND_TRIP_BYTES: u64 = 256 << 10;
 
+/// Bytes of label pages of several row groups that are read in one round trip.
+const BATCH_BYTES: u64 = 8 << 20;
+
 /// Rows of a row group that are still candidates.
 #[derive(Debug)]
 pub(super) struct GroupRows {
@@ -32,11 +37,13 @@ pub(super) struct Scan<'a> {
     pub(super) budget: Budget,
     pub(super) groups: Vec<GroupRows>,
     pub(super) fetched: Fetched,
+    /// Row groups that [`Self::load_next`] did not reach yet.
+    pending: VecDeque<GroupRows>,
 }
 
 impl<'a> Scan<'a> {
     /// Finds the rows whose labels match and whose page of times may touch the range. `output` are the columns that the caller will
-    /// read of them; where it is cheap they are there already.
+    /// read of them; where it is cheap they are there already. Go on with [`Self::load_next`].
     pub(super) async fn run(
         reader: &'a BlockReader,
         matchers: &[Matcher],
@@ -49,7 +56,7 @@ impl<'a> Scan<'a> {
             .map(|group| GroupRows { group, rows: prune::candidates(footer, group, matchers, range) })
             .filter(|group| !group.rows.is_empty())
             .collect();
-        let mut scan = Self { reader, budget, groups, fetched: Fetched::default() };
+        let mut scan = Self { reader, budget, groups, fetched: Fetched::default(), pending: VecDeque::new() };
         scan.probe_blooms(matchers).await?;
         let (equal, other): (Vec<&Matcher>, Vec<&Matcher>) = matchers.iter().partition(|matcher| {
             matcher.op() == MatchOp::Equal && footer.label_column(matcher.name()).is_some()
@@ -68,6 +75,7 @@ impl<'a> Scan<'a> {
             }
             scan.filter(&step)?;
         }
+        scan.pending = std::mem::take(&mut scan.groups).into();
         Ok(scan)
     }
 
@@ -90,6 +98,27 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
+    /// Goes on to the next row groups that matched, as many as are worth one round trip, and reads the pages of columns for their
+    /// rows. Pages of row groups before them are dropped. False after the last.
+    pub(super) async fn load_next(&mut self, columns: &[Column]) -> Result<bool, BlockError> {
+        self.groups.clear();
+        let Some(first) = self.pending.pop_front() else { return Ok(false) };
+        let start = self.reader.footer().group_start(first.group);
+        self.fetched.keep_only(|span| span.end > start);
+        self.groups.push(first);
+        while let Some(next) = self.pending.pop_front() {
+            self.groups.push(next);
+            if total(&self.wanted(columns).merged()) > BATCH_BYTES {
+                if let Some(next) = self.groups.pop() {
+                    self.pending.push_front(next);
+                }
+                break;
+            }
+        }
+        self.load(columns).await?;
+        Ok(true)
+    }
+
     fn wanted(&self, columns: &[Column]) -> Wanted {
         let footer = self.reader.footer();
         let mut wanted = Wanted::default();
@@ -101,8 +130,8 @@ impl<'a> Scan<'a> {
         wanted.without(&self.fetched)
     }
 
-    /// Reads the pages of columns for all rows that are left.
-    pub(super) async fn load(&mut self, columns: &[Column]) -> Result<(), BlockError> {
+    /// Reads the pages of columns for all rows of the current row groups.
+    async fn load(&mut self, columns: &[Column]) -> Result<(), BlockError> {
         let wanted = self.wanted(columns);
         let fetched = fetch(self.reader.store(), self.reader.path(), wanted, &mut self.budget).await?;
         self.fetched.merge(fetched);

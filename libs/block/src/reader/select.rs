@@ -74,14 +74,10 @@ impl Selection {
             samples: 0,
             bytes: 0,
         };
-        // One row group after the other, so that label pages of a large block are not all in memory.
-        let groups = std::mem::take(&mut scan.groups);
         let mut last_time = i64::MIN;
-        for group in groups {
-            scan.groups = vec![group];
-            scan.load(&columns).await?;
+        while scan.load_next(&columns).await? {
             selection.budget.bytes = scan.budget.bytes;
-            selection.add_group(&scan, &mut last_time)?;
+            selection.add_groups(&scan, &mut last_time)?;
         }
         selection.plan()?;
         Ok(selection)
@@ -132,7 +128,7 @@ impl Selection {
         Ok(all)
     }
 
-    fn add_group(&mut self, scan: &Scan<'_>, last_time: &mut i64) -> Result<(), BlockError> {
+    fn add_groups(&mut self, scan: &Scan<'_>, last_time: &mut i64) -> Result<(), BlockError> {
         for group in &scan.groups {
             let mut rows = RowCursors::new(&self.reader, group.group);
             for row in group.rows.iter() {
