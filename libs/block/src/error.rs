@@ -3,6 +3,8 @@
 use object_store::path::Path;
 use parquet::errors::ParquetError;
 
+use crate::schema::Column;
+
 /// A block could not be written or read. Errors of reading name the object.
 #[derive(Debug, thiserror::Error)]
 pub enum BlockError {
@@ -63,6 +65,11 @@ pub(crate) struct Damage(pub(crate) String);
 impl Damage {
     pub(crate) fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
+    }
+
+    /// Says which page it was found in: its column, and where it begins in the object.
+    pub(crate) fn in_page(self, column: Column, start: u64) -> Self {
+        Self(format!("page of {column:?} at byte {start}: {}", self.0))
     }
 
     pub(crate) fn at(self, path: &Path) -> BlockError {

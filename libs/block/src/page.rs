@@ -101,12 +101,15 @@ impl Body {
     }
 }
 
-/// Splits a page into header and body, and checks their sizes.
+/// Splits a page into header and body, and checks the body's size and its checksum, if it has one.
 fn split(page: &Bytes) -> Result<(Header, Bytes), Damage> {
     let (header, length) = Header::parse(page)?;
     let body = page.slice(length..);
     if header.compressed != body.len() || header.uncompressed > MAX_PAGE_BYTES {
         return Err(Damage::new("a page has another size than its header says"));
+    }
+    if header.checksum.is_some_and(|stated| stated != crc32fast::hash(&body)) {
+        return Err(Damage::new("a page has another checksum than its header says"));
     }
     Ok((header, body))
 }

@@ -5,6 +5,7 @@
 //! ([`BlockWriter::drain`]); [`crate::BlockUpload`] does that for an object store.
 
 mod leaf;
+mod pages;
 mod row;
 mod settings;
 mod upload;

@@ -16,6 +16,8 @@ pub(super) struct Header {
     pub(super) kind: PageKind,
     pub(super) compressed: usize,
     pub(super) uncompressed: usize,
+    /// CRC-32 of the body as stored; the standard leaves it to the writer.
+    pub(super) checksum: Option<u32>,
 }
 
 /// Nesting of unknown structures that is skipped.
@@ -52,12 +54,13 @@ mod wire {
 
 impl Input<'_> {
     fn header(&mut self) -> Option<Header> {
-        let (mut kind, mut compressed, mut uncompressed) = (PageKind::Other, None, None);
+        let (mut kind, mut compressed, mut uncompressed, mut checksum) = (PageKind::Other, None, None, None);
         let mut last = 0;
         while let Some((id, wire)) = self.field(&mut last)? {
             match (id, wire) {
                 (2, wire::I32) => uncompressed = usize::try_from(self.int()?).ok(),
                 (3, wire::I32) => compressed = usize::try_from(self.int()?).ok(),
+                (4, wire::I32) => checksum = Some(self.int()?.cast_unsigned()),
                 (5, wire::STRUCT) => {
                     let ints = self.ints()?;
                     kind = PageKind::Data { values: ints[1]?, encoding: ints[2]? };
@@ -79,7 +82,7 @@ impl Input<'_> {
                 (_, wire) => self.skip(wire, 0)?,
             }
         }
-        Some(Header { kind, compressed: compressed?, uncompressed: uncompressed? })
+        Some(Header { kind, compressed: compressed?, uncompressed: uncompressed?, checksum })
     }
 
     /// The integers and booleans of a structure by field number, below 8; the rest is skipped.

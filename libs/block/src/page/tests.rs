@@ -7,6 +7,10 @@ use crate::schema::HISTOGRAM_COLUMNS;
 
 /// A data page of version 1 with a correct header around any body.
 fn page(values: i32, encoding: i32, body: &[u8]) -> Bytes {
+    page_with(values, encoding, body, None)
+}
+
+fn page_with(values: i32, encoding: i32, body: &[u8], checksum: Option<u32>) -> Bytes {
     let mut page = vec![0x15, 0x00];
     let number = |value: i32, page: &mut Vec<u8>| {
         page.push(0x15);
@@ -19,7 +23,13 @@ fn page(values: i32, encoding: i32, body: &[u8]) -> Bytes {
     };
     number(body.len() as i32, &mut page);
     number(body.len() as i32, &mut page);
-    page.push(0x2C);
+    match checksum {
+        Some(checksum) => {
+            number(checksum.cast_signed(), &mut page);
+            page.push(0x1C);
+        }
+        None => page.push(0x2C),
+    }
     for value in [values, encoding, 3, 3] {
         number(value, &mut page);
     }
@@ -119,4 +129,22 @@ fn plain_integers_read_back() {
         (list.rows(), list.row(0).dense(), list.row(1).dense()),
         (2, Some(&[5i64][..]), Some(&[-7i64][..]))
     );
+}
+
+#[test]
+fn a_page_is_held_to_its_checksum_if_it_has_one() {
+    let column = Column::Timestamps;
+    let intact = body(column, 2, &[0; 16]);
+    let checksum = crc32fast::hash(&intact);
+    let open = |body: &[u8], checksum| {
+        Body::open(&page_with(2, encoding::PLAIN, body, checksum), Codec::Plain, column).map(drop)
+    };
+    assert_eq!(open(&intact, Some(checksum)), Ok(()));
+    for at in 0..intact.len() {
+        let mut damaged = intact.clone();
+        damaged[at] ^= 0x10;
+        let error = open(&damaged, Some(checksum)).expect_err("damaged");
+        assert!(error.0.contains("checksum"), "byte {at}: {}", error.0);
+    }
+    assert_eq!(open(&intact, None), Ok(()));
 }

@@ -2,6 +2,8 @@
 
 use std::{ops::Range, sync::Arc};
 
+use bytes::Bytes;
+
 use super::{
     fetch::Fetched,
     footer::{Footer, PageRef},
@@ -92,19 +94,27 @@ impl<P: Page> Cursor<P> {
             self.current = None;
             let page = self.page_of(row).ok_or_else(|| Damage::new("a row lies in no page"))?.clone();
             if let (None, Some(range)) = (&self.dictionary, &self.dictionary_at) {
-                self.dictionary = Some(decode_dictionary(&fetched.get(range)?, self.codec)?);
+                let dictionary = decode_dictionary(&fetched.get(range)?, self.codec);
+                self.dictionary =
+                    Some(dictionary.map_err(|damage| damage.in_page(self.column, range.start))?);
             }
-            let body = Body::open(&fetched.get(&page.bytes)?, self.codec, self.column)?;
-            let decoded = P::decode(&body, self.column, self.dictionary.as_ref())?;
-            if decoded.rows() as u64 != page.rows.end - page.rows.start {
-                return Err(Damage::new("a page holds another number of rows than the page index says"));
-            }
+            let decoded = self.decode(&fetched.get(&page.bytes)?, page.rows.end - page.rows.start);
+            self.current =
+                Some((page.rows, decoded.map_err(|damage| damage.in_page(self.column, page.bytes.start))?));
             self.decoded += 1;
-            self.current = Some((page.rows, decoded));
         }
         match &self.current {
             Some((rows, page)) => Ok((page, (row - rows.start) as usize)),
             None => Err(Damage::new("a row lies in no page")),
         }
+    }
+
+    fn decode(&self, page: &Bytes, rows: u64) -> Result<P, Damage> {
+        let body = Body::open(page, self.codec, self.column)?;
+        let decoded = P::decode(&body, self.column, self.dictionary.as_ref())?;
+        if decoded.rows() as u64 != rows {
+            return Err(Damage::new("it holds another number of rows than the page index says"));
+        }
+        Ok(decoded)
     }
 }

@@ -1,40 +1,16 @@
 //! One leaf column of the row group in progress: levels and values that wait for the encoder, the encoder, and the encoded
 //! pages. A Parquet file wants the columns of a row group one after the other, so their pages wait here.
 
-use std::{mem, sync::Arc};
-
 use bytes::Bytes;
-use parking_lot::Mutex;
 use parquet::{
-    column::{
-        page::{CompressedPage, PageWriteSpec, PageWriter},
-        writer::{ColumnCloseResult, ColumnWriter, get_column_writer},
-    },
+    column::writer::{ColumnCloseResult, ColumnWriter, get_column_writer},
     data_type::ByteArray,
-    errors::Result as ParquetResult,
-    file::{
-        properties::WriterPropertiesPtr,
-        writer::{SerializedPageWriter, TrackedWrite},
-    },
+    file::properties::WriterPropertiesPtr,
     schema::types::ColumnDescPtr,
 };
 
-use super::settings::WRITE_BATCH;
+use super::{pages::Pages, settings::WRITE_BATCH};
 use crate::{BlockError, schema::Column};
-
-/// Encoded pages of one column. Shared, because the encoder owns its end.
-#[derive(Clone)]
-struct Pages(Arc<Mutex<TrackedWrite<Vec<u8>>>>);
-
-impl PageWriter for Pages {
-    fn write_page(&mut self, page: CompressedPage) -> ParquetResult<PageWriteSpec> {
-        SerializedPageWriter::new(&mut *self.0.lock()).write_page(page)
-    }
-
-    fn close(&mut self) -> ParquetResult<()> {
-        Ok(())
-    }
-}
 
 /// Values of the column's type.
 enum Values {
@@ -57,7 +33,7 @@ pub(super) struct Leaf {
 
 impl Leaf {
     pub(super) fn new(column: Column, descriptor: ColumnDescPtr, properties: WriterPropertiesPtr) -> Self {
-        let pages = Pages(Arc::new(Mutex::new(TrackedWrite::new(Vec::new()))));
+        let pages = Pages::default();
         let values = match column.physical() {
             parquet::basic::Type::INT32 => Values::Int32(Vec::new()),
             parquet::basic::Type::INT64 => Values::Int64(Vec::new()),
@@ -188,7 +164,7 @@ impl Leaf {
 
     /// Encoded bytes so far.
     pub(super) fn encoded_bytes(&self) -> usize {
-        self.pages.0.lock().bytes_written()
+        self.pages.bytes()
     }
 
     /// Ends the column: its pages and what the footer says of them.
@@ -197,7 +173,6 @@ impl Leaf {
             self.encode()?;
         }
         let close = self.writer.close().map_err(BlockError::write)?;
-        let tracked = mem::replace(&mut *self.pages.0.lock(), TrackedWrite::new(Vec::new()));
-        Ok((tracked.into_inner().map_err(BlockError::write)?.into(), close))
+        Ok((self.pages.take(), close))
     }
 }

@@ -1,18 +1,34 @@
 //! Bytes from a bucket are outside bytes.
 
-use narthex_block::{BlockError, BlockSchema, Budget};
-use narthex_model::TimeRange;
+use std::{collections::BTreeSet, ops::Range};
+
+use bytes::Bytes;
+use narthex_block::{BlockError, BlockSchema, Budget, OwnedSamples};
+use narthex_model::{Labels, Matcher, TimeRange};
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 
 use crate::support::*;
 
+/// Everything that a block tells.
+#[derive(Debug, PartialEq)]
+struct Answers {
+    series: Vec<Labels>,
+    names: BTreeSet<String>,
+    values: BTreeSet<String>,
+    samples: Vec<(Labels, OwnedSamples)>,
+}
+
 /// Reads everything that can be read. Must return, whatever the bytes are.
-async fn read_all(bytes: Vec<u8>, footer_length: u64) -> Result<(), BlockError> {
+async fn read_all(bytes: Vec<u8>, footer_length: u64) -> Result<Answers, BlockError> {
     let reader = open(bytes, footer_length).await?;
-    let matchers = [narthex_model::Matcher::equal("__name__", "m")];
-    reader.series(&matchers, TimeRange::ALL, Budget::default()).await?;
-    reader.label_names(&[], TimeRange::ALL, Budget::default()).await?;
-    select(&reader, &[], TimeRange::ALL).await.map(drop)
+    let matchers = [Matcher::equal("__name__", "m")];
+    Ok(Answers {
+        series: reader.series(&matchers, TimeRange::ALL, Budget::default()).await?,
+        names: reader.label_names(&[], TimeRange::ALL, Budget::default()).await?,
+        values: reader.label_values("b", &[], TimeRange::ALL, Budget::default()).await?,
+        samples: select(&reader, &[], TimeRange::ALL).await?,
+    })
 }
 
 fn sample_block(seed: u8) -> (Vec<u8>, u64) {
@@ -38,7 +54,7 @@ fn a_flipped_byte_is_an_error_or_harmless_and_never_a_panic() {
             let mut bytes = bytes.clone();
             bytes[at] ^= flip;
             match block_on(read_all(bytes, footer_length)) {
-                Ok(()) => {}
+                Ok(_) => {}
                 Err(
                     BlockError::Damaged { path: found, .. } | BlockError::NewerFormat { path: found, .. },
                 ) => {
@@ -52,6 +68,37 @@ fn a_flipped_byte_is_an_error_or_harmless_and_never_a_panic() {
         }
     }
     assert!(errors > 200, "{errors}");
+}
+
+/// The bytes of a block that are pages.
+fn pages(bytes: &[u8]) -> Vec<Range<usize>> {
+    let reader = SerializedFileReader::new(Bytes::copy_from_slice(bytes)).expect("a file");
+    let groups = reader.metadata().row_groups().iter();
+    let chunks = groups.flat_map(|group| group.columns()).map(|column| column.byte_range());
+    chunks.map(|(start, length)| start as usize..(start + length) as usize).collect()
+}
+
+#[test]
+fn a_flipped_byte_of_a_page_is_an_error_that_names_the_page_or_harmless() {
+    let (bytes, footer_length) = sample_block(7);
+    let intact = block_on(read_all(bytes.clone(), footer_length)).expect("intact");
+    let (mut errors, mut harmless) = (0, 0);
+    for at in pages(&bytes).into_iter().flatten().step_by(11) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1 << (at % 8);
+        match block_on(read_all(damaged, footer_length)) {
+            Ok(answers) => {
+                assert!(answers == intact, "byte {at} changes answers unnoticed");
+                harmless += 1;
+            }
+            Err(BlockError::Damaged { reason, .. }) => {
+                assert!(reason.starts_with("page of "), "byte {at}: {reason}");
+                errors += 1;
+            }
+            Err(other) => panic!("byte {at}: {other}"),
+        }
+    }
+    assert!(errors > 500 && errors > harmless, "{errors} errors, {harmless} harmless");
 }
 
 #[test]
