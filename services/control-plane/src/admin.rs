@@ -1,9 +1,21 @@
-//! The operator's client: `narthex-control-plane admin ...`.
+//! The operator's client: `narthex-control-plane admin ...`, and `narthex admin ...` with the same commands.
+//!
+//! Members and partitions are the control plane's business and go through it. Cuts are asked of the ingesters themselves, and
+//! blocks of the bucket, so that both can be looked at while the control plane is away.
+
+mod blocks;
+mod check;
+mod flush;
+
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use narthex_cluster::ControlPlane;
+use narthex_model::WorkspaceId;
 use narthex_rpc::v1::{AdminRequest, ReplaceNode, admin_request::Command};
-use narthex_service::SharedClock;
+use narthex_service::Components;
+
+pub use blocks::{RemoveBlock, UnreadableBlocks};
 
 /// Inspect and change a running cluster.
 #[derive(Debug, Clone, Args)]
@@ -48,6 +60,20 @@ pub enum AdminCommand {
         /// Name of the instance
         instance: String,
     },
+    /// Cut what can be cut now into the bucket, without waiting for jitter and turns, and say what is left and why. Fails if
+    /// something is left that can be cut
+    Flush {
+        /// Only this ingester, by its name. Unset: all, one after the other
+        #[arg(long)]
+        instance: Option<String>,
+        /// Only this workspace. Unset: all
+        #[arg(long, value_name = "WORKSPACE")]
+        workspace: Option<WorkspaceId>,
+    },
+    /// List the blocks in the bucket that cannot be read, and why
+    UnreadableBlocks(UnreadableBlocks),
+    /// Take a block out of the manifest that cannot be read and give its samples up: queries that need it fail until then
+    RemoveBlock(RemoveBlock),
     /// Put a new control-plane node, started and waiting, in the place of a dead one
     ReplaceNode {
         /// Number of the dead node
@@ -71,12 +97,39 @@ pub enum AdminError {
     /// The control plane refuses, or no node answers.
     #[error("{0}")]
     Refused(String),
+    /// The bucket's settings are wrong.
+    #[error(transparent)]
+    Bucket(#[from] narthex_bucket::BucketError),
+    /// The bucket's manifests cannot be read or written.
+    #[error(transparent)]
+    Manifest(#[from] narthex_manifest::ManifestError),
+    /// Something was done and something was not.
+    #[error("not everything was done:\n{0}")]
+    Incomplete(String),
 }
 
-/// Carries out a command at the first node that answers, and returns what to print.
-pub async fn admin(args: AdminArgs, clock: SharedClock) -> Result<String, AdminError> {
+/// The whole of a program that carries out a command: prints what came of it.
+pub fn admin_main(args: AdminArgs) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let answer = runtime
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| Ok(runtime.block_on(admin(args, &Components::from_system(None)))?));
+    match answer {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Carries out a command and returns what to print.
+pub async fn admin(args: AdminArgs, components: &Components) -> Result<String, AdminError> {
     let AdminArgs { addresses, command } = args;
-    let control = ControlPlane::remote(&addresses, 0, clock)?;
+    let control = || ControlPlane::remote(&addresses, 0, components.clock.clone());
     let command = match command {
         AdminCommand::Describe => Command::Describe(true),
         AdminCommand::DrainPartition { partition } => Command::DrainPartition(partition),
@@ -86,9 +139,19 @@ pub async fn admin(args: AdminArgs, clock: SharedClock) -> Result<String, AdminE
         AdminCommand::ReplaceNode { dead, replacement, address } => {
             Command::ReplaceNode(ReplaceNode { dead, replacement, replacement_address: address })
         }
+        AdminCommand::Flush { instance, workspace } => {
+            return flush::flush(&control()?, instance.as_deref(), workspace, components).await;
+        }
+        AdminCommand::UnreadableBlocks(asked) => return blocks::unreadable(asked, components).await,
+        AdminCommand::RemoveBlock(asked) => return blocks::remove(asked, &control()?, components).await,
     };
+    at_any_node(&control()?, addresses.len(), command).await
+}
+
+/// Has a command carried out by the first node that answers.
+async fn at_any_node(control: &ControlPlane, nodes: usize, command: Command) -> Result<String, AdminError> {
     let mut last = String::new();
-    for _ in &addresses {
+    for _ in 0..nodes {
         let asked = control.address().to_owned();
         match control.admin(AdminRequest { command: Some(command.clone()) }).await {
             Ok(answer) if answer.description.is_empty() => {

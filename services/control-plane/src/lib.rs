@@ -29,7 +29,7 @@ mod run;
 pub mod state;
 mod watch;
 
-pub use admin::{AdminArgs, AdminCommand, AdminError, admin};
+pub use admin::{AdminArgs, AdminCommand, AdminError, RemoveBlock, UnreadableBlocks, admin, admin_main};
 pub use bootstrap::{AccessKey, Bootstrap, FirstWorkspace};
 pub use config::{Config, Limits, RaftSettings, SettingsError};
 pub use handle::ControlPlane;

@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use narthex_control_plane::{AdminArgs, Config, admin, run};
-use narthex_service::SystemClock;
+use narthex_control_plane::{AdminArgs, Config, admin_main, run};
 use narthex_telemetry::{TelemetrySettings, run_main};
 
 /// Narthex's control plane: workspaces, keys, membership and the ring.
@@ -31,24 +30,6 @@ fn main() -> ExitCode {
     let Settings { config, telemetry, task } = narthex_service::config::parse();
     match task {
         None => run_main("control-plane", &telemetry, None, |components| run(config, components)),
-        Some(Task::Admin(args)) => ask(args),
-    }
-}
-
-fn ask(args: AdminArgs) -> ExitCode {
-    let answer = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| Ok(runtime.block_on(admin(args, SystemClock::shared()))?));
-    match answer {
-        Ok(text) => {
-            println!("{text}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        Some(Task::Admin(args)) => admin_main(args),
     }
 }

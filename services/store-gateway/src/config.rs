@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, thread};
 
 use clap::{Args, Parser};
-use narthex_bucket::BucketArgs;
+use narthex_bucket::{BucketArgs, BucketUrl};
 use narthex_service::{AdminSettings, ByteSize, MemberSettings};
 use narthex_telemetry::TelemetrySettings;
 
@@ -53,23 +53,15 @@ pub struct Config {
 /// The store-gateway's own keys, shared with the all-in-one.
 #[derive(Debug, Clone, Args)]
 pub struct BlockArgs {
-    /// Directory of the disk cache. What is in it survives restarts and may be deleted while the process is down
-    #[arg(
-        long = "cache.dir",
-        env = "NARTHEX_CACHE_DIR",
-        value_name = "DIRECTORY",
-        default_value = "data/store-gateway"
-    )]
-    pub cache_dir: PathBuf,
+    /// Directory of the disk cache. What is in it survives restarts and may be deleted while the process is down. Unset:
+    /// data/store-gateway; in the all-in-one, store-gateway in its data directory
+    #[arg(long = "cache.dir", env = "NARTHEX_CACHE_DIR", value_name = "DIRECTORY")]
+    pub cache_dir: Option<PathBuf>,
 
-    /// Most bytes of the disk cache; about a thousandth of it is used as memory besides. 0: no disk cache
-    #[arg(
-        long = "cache.size",
-        env = "NARTHEX_CACHE_SIZE",
-        value_name = "BYTES",
-        default_value_t = DEFAULT_CACHE_SIZE
-    )]
-    pub cache_size: ByteSize,
+    /// Most bytes of the disk cache; about a thousandth of it is used as memory besides. 0: no disk cache. Unset: 10GiB, or 0
+    /// where the bucket is a directory, of which a copy would save nothing
+    #[arg(long = "cache.size", env = "NARTHEX_CACHE_SIZE", value_name = "BYTES")]
+    pub cache_size: Option<ByteSize>,
 
     /// Memory for parsed footers of blocks, which every read of a block begins with
     #[arg(
@@ -106,7 +98,7 @@ pub struct BlockArgs {
         value_name = "NUMBER",
         default_value_t = DEFAULT_MAX_CONCURRENT
     )]
-    pub max_concurrent: usize,
+    pub max_block_requests: usize,
 
     /// Requests of one workspace that may wait; more are refused, and the querier asks another gateway
     #[arg(
@@ -141,6 +133,7 @@ pub struct BlockArgs {
     pub block_threads: Option<usize>,
 }
 
+const DEFAULT_CACHE_DIR: &str = "data/store-gateway";
 const DEFAULT_CACHE_SIZE: ByteSize = ByteSize::mib(10 << 10);
 const DEFAULT_CACHE_FOOTERS: ByteSize = ByteSize::mib(256);
 const DEFAULT_MAX_OPEN: usize = 256;
@@ -154,12 +147,12 @@ impl BlockArgs {
     /// Defaults for a cache directory.
     pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
         Self {
-            cache_dir: cache_dir.into(),
-            cache_size: DEFAULT_CACHE_SIZE,
+            cache_dir: Some(cache_dir.into()),
+            cache_size: None,
             cache_footers: DEFAULT_CACHE_FOOTERS,
             max_open: DEFAULT_MAX_OPEN,
             block_memory: DEFAULT_MEMORY,
-            max_concurrent: DEFAULT_MAX_CONCURRENT,
+            max_block_requests: DEFAULT_MAX_CONCURRENT,
             max_waiting: DEFAULT_MAX_WAITING,
             max_block_series: DEFAULT_MAX_SERIES,
             max_read: DEFAULT_MAX_READ,
@@ -167,10 +160,14 @@ impl BlockArgs {
         }
     }
 
-    /// The settings, with reads joined as the bucket's settings say.
+    /// The settings over a bucket: reads are joined as its own say, and what is on this machine already is not cached unless
+    /// that was asked for.
     pub fn settings(&self, bucket: &BucketArgs) -> GatewaySettings {
         let joined = Joined { gap: bucket.read_gap.bytes(), size: bucket.read_size.bytes() };
-        GatewaySettings { joined, ..GatewaySettings::from(self) }
+        let here = matches!(bucket.url, Some(BucketUrl::Directory(_) | BucketUrl::Memory));
+        let settings = GatewaySettings { joined, ..GatewaySettings::from(self) };
+        let cache = settings.cache.filter(|_| self.cache_size.is_some() || !here);
+        GatewaySettings { cache, ..settings }
     }
 }
 
@@ -219,14 +216,17 @@ pub struct GatewaySettings {
 
 impl From<&BlockArgs> for GatewaySettings {
     fn from(args: &BlockArgs) -> Self {
-        let cache = CacheSettings { directory: args.cache_dir.clone(), bytes: args.cache_size.bytes() };
+        let cache = CacheSettings {
+            directory: args.cache_dir.clone().unwrap_or_else(|| DEFAULT_CACHE_DIR.into()),
+            bytes: args.cache_size.unwrap_or(DEFAULT_CACHE_SIZE).bytes(),
+        };
         let processors = || thread::available_parallelism().map_or(2, usize::from);
         Self {
             cache: Some(cache).filter(|cache| cache.bytes > 0),
             footer_bytes: args.cache_footers.bytes(),
             max_open: args.max_open.max(1),
             memory: args.block_memory.bytes(),
-            max_concurrent: args.max_concurrent.max(1),
+            max_concurrent: args.max_block_requests.max(1),
             max_waiting: args.max_waiting,
             max_series: args.max_block_series,
             max_read: args.max_read.bytes(),
@@ -247,18 +247,30 @@ mod tests {
 
     #[test]
     fn flags_default_to_those_of_a_directory() {
-        let parsed = parse(&["--bucket.url=memory:"]);
-        let defaults = BlockArgs::new("data/store-gateway");
+        let parsed = parse(&["--bucket.url=s3://metrics"]);
+        let defaults = BlockArgs { cache_dir: None, ..BlockArgs::new("unused") };
         assert_eq!(format!("{:?}", parsed.blocks), format!("{defaults:?}"));
         let settings = parsed.blocks.settings(&parsed.bucket);
         assert_eq!(settings.joined, Joined { gap: 256 << 10, size: 8 << 20 });
-        assert!(settings.threads >= 1 && settings.cache.is_some());
+        let cache = CacheSettings { directory: DEFAULT_CACHE_DIR.into(), bytes: DEFAULT_CACHE_SIZE.bytes() };
+        assert!(settings.threads >= 1 && settings.cache == Some(cache));
     }
 
     #[test]
     fn a_cache_of_no_bytes_is_none() {
-        let parsed = parse(&["--bucket.url=memory:", "--cache.size=0", "--bucket.read-gap=1MiB"]);
+        let parsed = parse(&["--bucket.url=s3://metrics", "--cache.size=0", "--bucket.read-gap=1MiB"]);
         let settings = parsed.blocks.settings(&parsed.bucket);
         assert_eq!((settings.cache, settings.joined.gap), (None, 1 << 20));
+    }
+
+    #[test]
+    fn what_is_on_this_machine_is_cached_only_if_asked_for() {
+        let cache = |args: &[&str]| {
+            let parsed = parse(args);
+            parsed.blocks.settings(&parsed.bucket).cache.map(|cache| cache.bytes)
+        };
+        assert_eq!(cache(&["--bucket.url=file:///bucket"]), None);
+        assert_eq!(cache(&["--bucket.url=memory:"]), None);
+        assert_eq!(cache(&["--bucket.url=file:///bucket", "--cache.size=1MiB"]), Some(1 << 20));
     }
 }
