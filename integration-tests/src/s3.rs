@@ -46,7 +46,12 @@ impl S3Server {
         fs::write(&config, credentials().to_string())?;
         let mut command = Command::new(&tool.program)
             .args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"])
-            .args(["-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=0"])
+            .args([
+                "-master.telemetry=false",
+                "-master.volumeSizeLimitMB=64",
+                "-master.peers=none",
+                "-volume.max=0",
+            ])
             // Servers that nobody asks here, on ports that others use.
             .args(["-s3.port.iceberg=0", "-s3.port.lance=0"])
             .arg(format!("-dir={}", folder.join("data").display()))

@@ -63,7 +63,7 @@ fn wrong_keys_are_refused_by_name() {
         let mut wrong = args(&server, "s3://locked")?;
         wrong.secret_access_key = Some("not the secret".into());
         match open(&wrong, &components())?.verify().await {
-            Err(VerifyError::Request { source: Error::PermissionDenied { .. }, step: "write", .. }) => {}
+            Err(VerifyError::Request { error: Error::PermissionDenied { .. }, step: "write", .. }) => {}
             other => bail!("a wrong secret is answered with {other:?}"),
         }
         Ok(())

@@ -56,7 +56,7 @@ pub(crate) fn open_gcs(
     if let Some(endpoint) = endpoint(args)? {
         builder = builder.with_base_url(endpoint);
     }
-    let store: GoogleCloudStorage = builder.build().map_err(|source| refused(args, source))?;
+    let store: GoogleCloudStorage = builder.build().map_err(|error| refused(args, error))?;
     Ok(uniform(store, place, Deletes::Strict))
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn open_azure(
     if let Some((account, key)) = credentials(args)? {
         builder = builder.with_account(account).with_access_key(key);
     }
-    let store: MicrosoftAzure = builder.build().map_err(|source| refused(args, source))?;
+    let store: MicrosoftAzure = builder.build().map_err(|error| refused(args, error))?;
     Ok(uniform(store, place, Deletes::Strict))
 }
 
@@ -118,7 +118,7 @@ fn s3(
             AwsCredential { key_id: key_id.to_owned(), secret_key: secret_key.to_owned(), token: None };
         builder = builder.with_credentials(Arc::new(StaticCredentialProvider::new(credential)));
     }
-    builder.build().map_err(|source| refused(args, source))
+    builder.build().map_err(|error| refused(args, error))
 }
 
 /// `https://HOST` as `https://NAME.HOST`.
@@ -164,7 +164,7 @@ fn client_options(args: &BucketArgs) -> Result<ClientOptions, BucketError> {
         .with_connect_timeout(CONNECT_TIMEOUT)
         .with_timeout(args.request_timeout.get());
     if let Some(file) = &args.ca_file {
-        let pem = fs::read(file).map_err(|source| BucketError::CaFile { file: file.clone(), source })?;
+        let pem = fs::read(file).map_err(|error| BucketError::CaFile { file: file.clone(), error })?;
         let wrong = |reason: String| BucketError::Certificates { file: file.clone(), reason };
         let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
         if certificates.is_empty() {
@@ -200,9 +200,9 @@ fn credentials(args: &BucketArgs) -> Result<Option<(&str, &str)>, BucketError> {
     }
 }
 
-fn refused(args: &BucketArgs, source: object_store::Error) -> BucketError {
+fn refused(args: &BucketArgs, error: object_store::Error) -> BucketError {
     let url = args.url.as_ref().map(ToString::to_string).unwrap_or_default();
-    BucketError::Client { url, source }
+    BucketError::Client { url, error }
 }
 
 #[cfg(test)]

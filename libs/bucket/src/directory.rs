@@ -24,7 +24,7 @@ const OLD: Duration = Duration::from_secs(24 * 3600);
 
 /// Opens a directory, made if it is missing, and begins to sweep old drafts in the background.
 pub(crate) fn open(directory: &Path, now: TimestampMs) -> Result<Uniform, BucketError> {
-    let wrong = |source| BucketError::Directory { directory: directory.to_owned(), source };
+    let wrong = |error| BucketError::Directory { directory: directory.to_owned(), error };
     let absent = |path: &Path| !path.as_os_str().is_empty() && !path.exists();
     let missing = directory.ancestors().take_while(|path| absent(path)).count();
     fs::create_dir_all(directory).map_err(wrong)?;

@@ -1,6 +1,6 @@
-//! Why a bucket cannot be used.
+//! Why a bucket cannot be used. Each text is whole: it tells the causes beneath, and none is chained to it besides.
 
-use std::{io, path::PathBuf};
+use std::{error::Error as _, io, path::PathBuf};
 
 use object_store::path::Path;
 
@@ -28,12 +28,12 @@ pub enum BucketError {
         url: String,
     },
     /// The file of certificates cannot be read.
-    #[error("--bucket.ca-file {} cannot be read: {source}", file.display())]
+    #[error("--bucket.ca-file {} cannot be read: {error}", file.display())]
     CaFile {
         /// The file.
         file: PathBuf,
         /// Why.
-        source: io::Error,
+        error: io::Error,
     },
     /// The file of certificates holds none, or broken ones.
     #[error("--bucket.ca-file {} holds no certificates in PEM: {reason}", file.display())]
@@ -44,20 +44,20 @@ pub enum BucketError {
         reason: String,
     },
     /// The directory cannot be made or opened.
-    #[error("the bucket's directory {} cannot be used: {source}", directory.display())]
+    #[error("the bucket's directory {} cannot be used: {error}", directory.display())]
     Directory {
         /// The directory.
         directory: PathBuf,
         /// Why.
-        source: io::Error,
+        error: io::Error,
     },
     /// The provider's client refuses its settings, often an environment variable.
-    #[error("{url} cannot be opened: {source}")]
+    #[error("{url} cannot be opened: {}", explain(error))]
     Client {
         /// The bucket's place.
         url: String,
         /// Why.
-        source: object_store::Error,
+        error: object_store::Error,
     },
 }
 
@@ -65,14 +65,14 @@ pub enum BucketError {
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// A request failed.
-    #[error("{bucket} cannot {step}: {source}")]
+    #[error("{bucket} cannot {step}: {}", explain(error))]
     Request {
         /// The bucket's place.
         bucket: String,
         /// What was tried.
         step: &'static str,
         /// Why.
-        source: object_store::Error,
+        error: object_store::Error,
     },
     /// A second put-if-absent of one key succeeded.
     #[error(
@@ -95,4 +95,20 @@ pub enum VerifyError {
         /// The probe's key.
         key: Path,
     },
+}
+
+/// What an operation's failure was, down to its cause: a provider's client says "error sending request" and keeps to itself
+/// whether the host is unknown, the port closed or the certificate foreign.
+pub fn explain(error: &object_store::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(beneath) = cause {
+        let beneath_text = beneath.to_string();
+        // Most texts repeat those beneath them.
+        if !text.contains(&beneath_text) {
+            text = format!("{text}: {beneath_text}");
+        }
+        cause = beneath.source();
+    }
+    text
 }

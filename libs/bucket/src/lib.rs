@@ -35,7 +35,7 @@ mod verify;
 pub use args::{BucketArgs, Secret};
 pub use bucket::{Bucket, open};
 pub use coalesced::{Coalesced, plan_reads};
-pub use error::{BucketError, VerifyError};
+pub use error::{BucketError, VerifyError, explain};
 pub use metered::Metered;
 pub use operation::Operation;
 pub use url::{BucketUrl, BucketUrlError, Remote};

@@ -21,10 +21,10 @@ pub(crate) async fn verify(
     // A failed check leaves the key only if the bucket cannot delete either; the first failure is the one to report.
     let deleted = store.delete(&key).await;
     checked?;
-    deleted.map_err(|source| request(url, "delete", source))?;
+    deleted.map_err(|error| request(url, "delete", error))?;
     match store.head(&key).await {
         Err(Error::NotFound { .. }) => Ok(()),
-        Err(source) => Err(request(url, "look up a deleted key", source)),
+        Err(error) => Err(request(url, "look up a deleted key", error)),
         Ok(_) => Err(inconsistent(url, "it still has the deleted key", &key)),
     }
 }
@@ -34,15 +34,15 @@ async fn check(store: &dyn ObjectStore, url: &BucketUrl, key: &Path) -> Result<(
     match first {
         // A put whose reply was lost is repeated and then finds itself: the key is ours alone.
         Ok(_) | Err(Error::AlreadyExists { .. }) => {}
-        Err(source) => return Err(request(url, "write", source)),
+        Err(error) => return Err(request(url, "write", error)),
     }
     match store.put_opts(key, SECOND.into(), PutMode::Create.into()).await {
         Err(Error::AlreadyExists { .. }) => {}
-        Err(source) => return Err(request(url, "write on condition", source)),
+        Err(error) => return Err(request(url, "write on condition", error)),
         Ok(_) => return Err(VerifyError::Overwrites { bucket: url.to_string(), key: key.clone() }),
     }
     let read = async { store.get(key).await?.bytes().await }.await;
-    let read = read.map_err(|source| request(url, "read", source))?;
+    let read = read.map_err(|error| request(url, "read", error))?;
     if read == SECOND {
         return Err(VerifyError::Overwrites { bucket: url.to_string(), key: key.clone() });
     }
@@ -51,14 +51,14 @@ async fn check(store: &dyn ObjectStore, url: &BucketUrl, key: &Path) -> Result<(
     }
     let listed = store.list(Some(&Path::from("probe")));
     let found = listed.try_any(|meta| std::future::ready(meta.location == *key)).await;
-    match found.map_err(|source| request(url, "list", source))? {
+    match found.map_err(|error| request(url, "list", error))? {
         true => Ok(()),
         false => Err(inconsistent(url, "it does not list", key)),
     }
 }
 
-fn request(url: &BucketUrl, step: &'static str, source: Error) -> VerifyError {
-    VerifyError::Request { bucket: url.to_string(), step, source }
+fn request(url: &BucketUrl, step: &'static str, error: Error) -> VerifyError {
+    VerifyError::Request { bucket: url.to_string(), step, error }
 }
 
 fn inconsistent(url: &BucketUrl, what: &'static str, key: &Path) -> VerifyError {

@@ -160,3 +160,17 @@ fn providers_open_without_a_request() {
     let bucket = open(&args("gs://metrics"), &Components::from_system(None)).expect("opens");
     assert!(bucket.store().to_string().contains("metrics"), "{}", bucket.store());
 }
+
+/// A real connection that cannot be made is told with its cause.
+#[tokio::test]
+async fn a_closed_port_is_told() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port");
+    let mut args = with_keys(args("s3://metrics"));
+    args.endpoint = Some(format!("https://{port}"));
+    args.max_retries = 0;
+    let bucket = open(&args, &Components::from_system(None)).expect("opens");
+    let error = bucket.verify().await.expect_err("nobody listens").to_string();
+    assert!(error.contains("s3://metrics cannot write") && error.contains("Connection refused"), "{error}");
+}

@@ -124,7 +124,8 @@ async fn in_an_outage_the_budget_ends_and_requests_are_no_longer_multiplied() {
 async fn a_lost_transport_is_told_when_no_retry_is_left() {
     let script = answers([Answer::Lost(HttpErrorKind::Connect)]);
     let (store, _) = store(&script, 0);
-    let error = store.put(&Path::from("a"), "x".into()).await.expect_err("lost").to_string();
+    let error = store.put(&Path::from("a"), "x".into()).await.expect_err("lost");
+    let error = crate::explain(&error);
     assert!(error.contains("the connection is gone") && error.contains("no retries left"), "{error}");
     assert_eq!(calls(&script), 1);
 }
