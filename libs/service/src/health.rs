@@ -1,7 +1,8 @@
 //! Readiness as named conditions with reasons.
 //!
 //! A process is ready when every condition is; until then `/ready` answers 503 with one line per reason, so that an
-//! operator reads what it waits for. Liveness is apart: a process is alive until a part of it says that only a restart
+//! operator reads what it waits for. A condition that is met can carry a remark: something is wrong that requests do not feel yet.
+//! Liveness is apart: a process is alive until a part of it says that only a restart
 //! helps. A condition starts unmet, so one that is registered and forgotten shows.
 
 use std::{
@@ -21,10 +22,20 @@ pub struct Health(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    /// Why each condition is unmet; `None` when it is met. Keyed by name and a number that keeps equal names apart.
-    conditions: RwLock<BTreeMap<(String, u64), Option<String>>>,
+    /// Keyed by name and a number that keeps equal names apart.
+    conditions: RwLock<BTreeMap<(String, u64), State>>,
     next: AtomicU64,
     dead: RwLock<Option<String>>,
+}
+
+/// How a condition stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Met,
+    /// Met, and there is something to say.
+    MetBut(String),
+    /// Not met, and why.
+    Unmet(String),
 }
 
 impl Health {
@@ -36,22 +47,35 @@ impl Health {
     /// Adds a condition, unmet with the reason "starting" until its owner says otherwise.
     pub fn condition(&self, name: &str) -> Condition {
         let key = (name.to_owned(), self.0.next.fetch_add(1, Ordering::Relaxed));
-        self.0.conditions.write().insert(key.clone(), Some("starting".into()));
+        self.0.conditions.write().insert(key.clone(), State::Unmet("starting".into()));
         Condition { health: self.clone(), key }
     }
 
     /// Whether every condition is met.
     pub fn is_ready(&self) -> bool {
-        self.0.conditions.read().values().all(Option::is_none)
+        self.0.conditions.read().values().all(|state| !matches!(state, State::Unmet(_)))
     }
 
     /// `name: reason` of every condition that is not met, in the order of names.
     pub fn reasons(&self) -> Vec<String> {
+        self.texts(|state| match state {
+            State::Unmet(reason) => Some(reason),
+            _ => None,
+        })
+    }
+
+    /// `name: remark` of every condition that is met and has one, in the order of names.
+    pub fn remarks(&self) -> Vec<String> {
+        self.texts(|state| match state {
+            State::MetBut(remark) => Some(remark),
+            _ => None,
+        })
+    }
+
+    fn texts(&self, text: impl Fn(&State) -> Option<&String>) -> Vec<String> {
         let conditions = self.0.conditions.read();
-        let unmet = |((name, _), reason): (&(String, u64), &Option<String>)| {
-            Some(format!("{name}: {}", reason.as_ref()?))
-        };
-        conditions.iter().filter_map(unmet).collect()
+        let said = conditions.iter().filter_map(|((name, _), state)| Some((name, text(state)?)));
+        said.map(|(name, text)| format!("{name}: {text}")).collect()
     }
 
     /// Says that the process can only be helped by a restart.
@@ -81,15 +105,20 @@ pub struct Condition {
 impl Condition {
     /// The condition does not hold; the text says what is waited for, and how far it got.
     pub fn not_ready(&self, reason: impl Into<String>) {
-        self.set(Some(reason.into()));
+        self.set(State::Unmet(reason.into()));
+    }
+
+    /// The condition holds, but operators should know this: what is wrong, what it leads to, what to look at.
+    pub fn remark(&self, remark: impl Into<String>) {
+        self.set(State::MetBut(remark.into()));
     }
 
     /// The condition holds.
     pub fn ready(&self) {
-        self.set(None);
+        self.set(State::Met);
     }
 
-    fn set(&self, state: Option<String>) {
+    fn set(&self, state: State) {
         self.health.0.conditions.write().insert(self.key.clone(), state);
     }
 }
@@ -110,6 +139,17 @@ mod tests {
         assert!(!health.is_ready());
         wal.ready();
         assert!(health.is_ready() && health.reasons().is_empty());
+    }
+
+    #[test]
+    fn a_remark_leaves_the_process_ready() {
+        let health = Health::new();
+        let bucket = health.condition("bucket");
+        bucket.remark("away for 3 minutes");
+        assert!(health.is_ready() && health.reasons().is_empty());
+        assert_eq!(health.remarks(), ["bucket: away for 3 minutes"]);
+        bucket.ready();
+        assert!(health.remarks().is_empty());
     }
 
     #[test]

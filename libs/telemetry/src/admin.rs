@@ -33,7 +33,8 @@ fn metrics(registry: &SharedRegistry) -> Response {
 fn ready(health: &Health) -> Response {
     let reasons = health.reasons();
     if reasons.is_empty() {
-        "ready\n".into_response()
+        let lines: Vec<_> = std::iter::once("ready".to_owned()).chain(health.remarks()).collect();
+        (lines.join("\n") + "\n").into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n").into_response()
     }
@@ -71,7 +72,7 @@ mod tests {
         counter.inc();
         let wal = health.condition("wal");
         wal.not_ready("replaying segment 3 of 9");
-        let _ring = health.condition("ring");
+        let ring = health.condition("ring");
         let router = admin_router(registry, health.clone());
 
         assert_eq!(
@@ -79,6 +80,9 @@ mod tests {
             (503, "ring: starting\nwal: replaying segment 3 of 9\n".into())
         );
         assert_eq!(get_text(&router, "/live").await, (200, "live\n".into()));
+        wal.ready();
+        ring.remark("one zone is away");
+        assert_eq!(get_text(&router, "/ready").await, (200, "ready\nring: one zone is away\n".into()));
         health.dead("fsync failed");
         assert_eq!(get_text(&router, "/live").await, (503, "fsync failed\n".into()));
         let (status, text) = get_text(&router, "/metrics").await;
