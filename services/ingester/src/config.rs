@@ -3,10 +3,15 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, ValueEnum};
+use narthex_bucket::BucketArgs;
+use narthex_model::WindowLengthError;
 use narthex_service::{AdminSettings, ByteSize, DataClockSettings, HumanDuration, MemberSettings};
 use narthex_telemetry::TelemetrySettings;
 
-use crate::storage::{OnDamage, StorageConfig, WalSync};
+use crate::{
+    flush::CutArgs,
+    storage::{OnDamage, StorageConfig, WalSync},
+};
 
 /// Keeps recent samples: takes pushes from distributors and answers queriers over gRPC.
 #[derive(Debug, Clone, Parser)]
@@ -49,6 +54,10 @@ pub struct Config {
     /// The data directory and what is kept in it.
     #[command(flatten)]
     pub data: DataArgs,
+
+    /// Where blocks go. Unset: nowhere, this ingester keeps what it has.
+    #[command(flatten)]
+    pub bucket: BucketArgs,
 }
 
 /// When the WAL is synced.
@@ -127,6 +136,10 @@ pub struct DataArgs {
     /// complete that cannot copy from both others. For one start, after everything else has failed
     #[arg(long = "recovery.accept-loss", env = "NARTHEX_RECOVERY_ACCEPT_LOSS")]
     pub accept_loss: bool,
+
+    /// When and how samples leave for the bucket.
+    #[command(flatten)]
+    pub cuts: CutArgs,
 }
 
 impl DataArgs {
@@ -141,12 +154,14 @@ impl DataArgs {
             workspace_quota: ByteSize::mib(0),
             quota: ByteSize::mib(0),
             accept_loss: false,
+            cuts: CutArgs::default(),
         }
     }
 
     /// What storage is told. Damage refuses the start unless there are other copies to recover from.
-    pub(crate) fn storage(&self, copies: usize) -> StorageConfig {
-        StorageConfig {
+    pub(crate) fn storage(&self, copies: usize) -> Result<StorageConfig, WindowLengthError> {
+        Ok(StorageConfig {
+            window: self.cuts.window_length()?,
             wal_sync: match self.wal_sync {
                 SyncMode::Always => WalSync::Always,
                 SyncMode::Interval => WalSync::Interval,
@@ -158,6 +173,6 @@ impl DataArgs {
             quota_bytes: self.quota.bytes(),
             on_damage: if copies > 1 || self.accept_loss { OnDamage::Quarantine } else { OnDamage::Refuse },
             ..StorageConfig::new(&self.data_dir)
-        }
+        })
     }
 }

@@ -1,12 +1,13 @@
 //! The ingester: accepts pushes, keeps recent samples in WAL, head and chunk files, and serves them.
 //!
-//! `storage` keeps samples, `head` is one workspace in memory, `wal` the log. `recovery` decides whether this owner is
-//! complete and makes it so, `service` answers gRPC and drives the owner's life. [`run`] is the process; the all-in-one uses
+//! `storage` keeps samples, `head` is one workspace in memory, `wal` the log. `flush` brings cuts into the bucket. `recovery`
+//! decides whether this owner is complete and makes it so, `service` answers gRPC and drives the owner's life. [`run`] is the process; the all-in-one uses
 //! [`Ingester`] itself.
 
 #![deny(unsafe_code)]
 
 mod config;
+pub mod flush;
 pub mod head;
 pub mod recovery;
 mod service;
@@ -18,7 +19,7 @@ use narthex_cluster::{ControlPlane, Member};
 use narthex_model::{InstanceId, Zone};
 use narthex_rpc::{
     PeerOptions, Peers,
-    v1::{push_server::PushServer, series_source_server::SeriesSourceServer},
+    v1::{cuts_server::CutsServer, push_server::PushServer, series_source_server::SeriesSourceServer},
 };
 use narthex_service::{
     Components,
@@ -29,6 +30,7 @@ use tonic::service::Routes;
 use tower::Layer;
 
 pub use config::{Config, DataArgs, SyncMode};
+pub use flush::{Blocks, CutArgs};
 pub use service::{Identity, Ingester, IngesterError, IngesterService, Phase, SharedPhase};
 
 /// Runs an ingester until the components' shutdown, then drains and closes it. Fails when it cannot start or its disk fails.
@@ -50,7 +52,8 @@ pub async fn run(config: Config, components: Components) -> anyhow::Result<()> {
         ControlPlane::remote(&member.control_plane_addresses, components.random.bits64(), clock.clone())?;
     let peers = Peers::new(PeerOptions::default(), clock);
     let watch = Member::watch(control, &components);
-    let ingester = Ingester::new(identity, config.data, watch, peers, &components);
+    let blocks = Blocks::open(&config.bucket, &config.data.cuts, &components)?;
+    let ingester = Ingester::new(identity, config.data, watch, peers, blocks, &components);
     let service = ingester.service();
     let grpc =
         server::serve(grpc_listener, grpc_router(&service, &components), ServerOptions::grpc(), &components)?;
@@ -74,7 +77,10 @@ fn grpc_router(service: &IngesterService, components: &Components) -> Router {
     let source = SeriesSourceServer::new(service.clone())
         .max_decoding_message_size(MAX_GRPC_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_GRPC_MESSAGE_BYTES);
-    let routes = Routes::new(push).add_service(source).prepare().into_axum_router();
+    let cuts = CutsServer::new(service.clone())
+        .max_decoding_message_size(MAX_GRPC_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_GRPC_MESSAGE_BYTES);
+    let routes = Routes::new(push).add_service(source).add_service(cuts).prepare().into_axum_router();
     let metrics = RequestMetrics::new(&components.registry, "ingester", Protocol::Grpc);
     Router::new()
         .fallback_service(RequestLayer::new(Protocol::Grpc, metrics, components.clock.clone()).layer(routes))

@@ -76,7 +76,7 @@ impl Deployment {
         let address = identity.address.clone();
         let member = Member::watch(control, &components);
         let data = DataArgs::new(self.disk(zone));
-        let ingester = Ingester::new(identity, data, member.clone(), self.peers.clone(), &components);
+        let ingester = Ingester::new(identity, data, member.clone(), self.peers.clone(), None, &components);
         let service = ingester.service();
         self.peers.add_local(address, service.local_peer());
         let life = tokio::spawn(ingester.live());
@@ -92,7 +92,8 @@ impl Deployment {
         let nobody = Components::from_system(None);
         let control = ControlPlane::local(self.plane.control(), nobody.clock.clone());
         nobody.shutdown.cancel();
-        let gone = IngesterService::new(PartitionId(0), Member::watch(control, &nobody).cluster(), &nobody);
+        let gone =
+            IngesterService::new(PartitionId(0), Member::watch(control, &nobody).cluster(), 0, &nobody);
         self.peers.add_local(format!("ingester-{zone}:1"), gone.local_peer());
     }
 

@@ -2,7 +2,7 @@
 
 use narthex_rpc::v1::sample_refusal::Reason;
 
-/// Oldest sample that is accepted, before the received stamp: one hour.
+/// Oldest sample that can be accepted, before the received stamp: one hour.
 pub const MAX_SAMPLE_AGE_MS: i64 = 60 * 60 * 1000;
 /// Newest sample that is accepted, after the received stamp: ten minutes.
 pub const MAX_SAMPLE_AHEAD_MS: i64 = 10 * 60 * 1000;
@@ -12,6 +12,8 @@ pub const MAX_SAMPLE_AHEAD_MS: i64 = 10 * 60 * 1000;
 pub struct PushLimits {
     /// How far behind the newest sample of its series a sample may be, in milliseconds; more than an hour counts as an hour.
     pub out_of_order_window_ms: i64,
+    /// How far behind the time of its arrival a sample may be, in milliseconds; more than an hour counts as an hour.
+    pub max_age_ms: i64,
     /// Active series that this owner may hold for the workspace; a series that is active already is never refused (W-3).
     pub max_series: u64,
     /// Whether the samples come from another owner rather than from a sender: neither age nor series are limited, closed windows
@@ -21,13 +23,22 @@ pub struct PushLimits {
 
 impl PushLimits {
     /// For copying what another owner acknowledged.
-    pub const FROM_PEER: Self =
-        Self { out_of_order_window_ms: MAX_SAMPLE_AGE_MS, max_series: u64::MAX, from_peer: true };
+    pub const FROM_PEER: Self = Self {
+        out_of_order_window_ms: MAX_SAMPLE_AGE_MS,
+        max_age_ms: MAX_SAMPLE_AGE_MS,
+        max_series: u64::MAX,
+        from_peer: true,
+    };
 }
 
 impl Default for PushLimits {
     fn default() -> Self {
-        Self { out_of_order_window_ms: 600_000, max_series: u64::MAX, from_peer: false }
+        Self {
+            out_of_order_window_ms: 600_000,
+            max_age_ms: MAX_SAMPLE_AGE_MS,
+            max_series: u64::MAX,
+            from_peer: false,
+        }
     }
 }
 

@@ -61,12 +61,16 @@ impl Judge {
     fn new(received_ms: i64, epoch: Epoch, open_from: i64, limits: &PushLimits) -> Self {
         let unlimited = limits.from_peer;
         Self {
-            oldest: if unlimited { i64::MIN } else { received_ms.saturating_sub(MAX_SAMPLE_AGE_MS) },
+            oldest: if unlimited {
+                i64::MIN
+            } else {
+                received_ms.saturating_sub(limits.max_age_ms.clamp(0, MAX_SAMPLE_AGE_MS))
+            },
             newest: if unlimited { i64::MAX } else { received_ms.saturating_add(MAX_SAMPLE_AHEAD_MS) },
             window: if unlimited {
                 i64::MAX
             } else {
-                limits.out_of_order_window_ms.clamp(0, MAX_SAMPLE_AGE_MS)
+                limits.out_of_order_window_ms.clamp(0, limits.max_age_ms.clamp(0, MAX_SAMPLE_AGE_MS))
             },
             max_series: if unlimited { u64::MAX } else { limits.max_series },
             from_peer: unlimited,

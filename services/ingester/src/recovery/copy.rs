@@ -6,7 +6,9 @@ use std::{collections::VecDeque, pin::Pin};
 
 use futures::{Stream, StreamExt};
 use narthex_chunk::check_chunk;
-use narthex_model::{Epoch, Labels, MetricType, RingRevision, Sample, TimestampMs, Value, WorkspaceId};
+use narthex_model::{
+    Epoch, Labels, ManifestRevision, MetricType, RingRevision, Sample, TimestampMs, Value, WorkspaceId,
+};
 use narthex_rpc::{
     RpcError,
     frame::{Frame, FrameBuilder},
@@ -48,6 +50,8 @@ pub(crate) type Messages = Pin<Box<dyn Stream<Item = Result<SelectResponse, RpcE
 /// One owner's answer while it is merged.
 pub(crate) struct Source {
     owner: String,
+    /// The manifest revision by which the owner forgot.
+    acted: ManifestRevision,
     messages: Messages,
     labels: VecDeque<Labels>,
     /// Number of the series in front of `labels`.
@@ -64,7 +68,9 @@ impl Source {
         fence: RingRevision,
     ) -> Result<Self, CopyError> {
         let malformed = |what: &str| CopyError::Malformed { owner: owner.clone(), what: what.to_owned() };
-        let Some(Part::State(SourceState { ring_revision, .. })) = next(&mut messages).await? else {
+        let Some(Part::State(SourceState { ring_revision, manifest_revision, .. })) =
+            next(&mut messages).await?
+        else {
             return Err(malformed("it does not begin with the source's state"));
         };
         if RingRevision(ring_revision) < fence {
@@ -92,11 +98,17 @@ impl Source {
                 Part::State(_) | Part::Digests(_) => return Err(malformed("unexpected message")),
             }
         }
-        Ok(Self { owner, messages, labels, next: 0, chunks })
+        let acted = ManifestRevision(manifest_revision);
+        Ok(Self { owner, acted, messages, labels, next: 0, chunks })
+    }
+
+    /// What the owner's answer lacks is in blocks by this manifest revision, or a newer one.
+    pub(super) fn acted(&self) -> ManifestRevision {
+        self.acted
     }
 
     /// The samples of the next series if it has these labels; of no series twice.
-    async fn take(&mut self, labels: &Labels) -> Result<Vec<Sample>, CopyError> {
+    pub(crate) async fn take(&mut self, labels: &Labels) -> Result<Vec<Sample>, CopyError> {
         if self.labels.front() != Some(labels) {
             return Ok(Vec::new());
         }

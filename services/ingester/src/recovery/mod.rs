@@ -53,6 +53,7 @@ mod record;
 mod run;
 
 pub use adopt::{Adopted, Step};
+pub(crate) use copy::{CopyError, Source};
 pub use decision::{Assessment, Doubt, Found, Standing, assess, begin, standing};
 pub use merge::{missing, normalise, settle};
 pub use record::{Record, RecordError, RecordFile, RecordStanding};

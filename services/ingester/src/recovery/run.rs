@@ -178,7 +178,13 @@ async fn copy_workspace(
     let epoch = service.record().map_err(RpcError::from)?.get().adopted.epoch;
     let sink =
         Sink { workspace, storage, metrics: service.metrics(), now: service.data_clock().now(), epoch };
-    copy(own, [left_source, right_source], metadata, &sink).await
+    let acted = left_source.acted().max(right_source.acted());
+    copy(own, [left_source, right_source], metadata, &sink).await?;
+    // What both forgot before is in blocks, and readers of this owner must be told by which revision.
+    if acted > storage.acted_revision(workspace) {
+        storage.act(workspace, acted).await?;
+    }
+    Ok(())
 }
 
 /// Both other owners answer reads of the partition on our ring: each is complete and has adopted our epoch.

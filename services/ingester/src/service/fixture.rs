@@ -23,6 +23,7 @@ use tonic::{Request, Status};
 use super::{IngesterService, Phase};
 use crate::{
     config::DataArgs,
+    head::MAX_SAMPLE_AGE_MS,
     recovery::{Adopted, Record, RecordFile, RecordStanding},
     storage::{OsDisk, Storage},
 };
@@ -86,8 +87,8 @@ impl TestOwner {
     pub(crate) fn with(zone: u64, directory: TempDir, snapshot: Snapshot) -> Self {
         let components = Components::from_system(None);
         let cluster = Cluster::new(snapshot, None);
-        let service = IngesterService::new(PartitionId(0), cluster.clone(), &components);
-        let config = DataArgs::new(directory.path()).storage(3);
+        let service = IngesterService::new(PartitionId(0), cluster.clone(), MAX_SAMPLE_AGE_MS, &components);
+        let config = DataArgs::new(directory.path()).storage(3).expect("a window length");
         let (clock, registry) = (components.clock.clone(), components.registry.clone());
         let opened = Storage::open(config, Arc::new(OsDisk), clock, &registry, |_| {});
         let (storage, _) = opened.expect("a good directory");

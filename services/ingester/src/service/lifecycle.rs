@@ -7,7 +7,7 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use narthex_cluster::{Instance, Member, Registration, Role, Snapshot};
-use narthex_model::{BootId, Incarnation, InstanceId, PartitionId, RingRevision, Zone};
+use narthex_model::{BootId, Incarnation, InstanceId, PartitionId, RingRevision, WindowLengthError, Zone};
 use narthex_ring::{PartitionState, Replication};
 use narthex_rpc::Peers;
 use narthex_service::{Components, Condition};
@@ -15,6 +15,7 @@ use narthex_service::{Components, Condition};
 use super::{IngesterService, Phase};
 use crate::{
     config::{DataArgs, SyncMode},
+    flush::{Blocks, Cutter, Flusher, SharedFlusher},
     recovery::{
         Assessment, Found, RecordError, RecordFile, RecordStanding, Standing, begin, recover, standing,
     },
@@ -49,6 +50,9 @@ pub enum IngesterError {
     /// The control plane refuses this ingester.
     #[error("the control plane refuses this ingester: {0}")]
     Refused(String),
+    /// No such windows.
+    #[error("--cut.window: {0}")]
+    Window(#[from] WindowLengthError),
     /// The settings do not fit the deployment.
     #[error(
         "--wal.sync=interval needs three zones: with one copy an acknowledged sample would be lost in a power cut"
@@ -74,6 +78,7 @@ pub struct Ingester {
     data: DataArgs,
     member: Member,
     peers: Peers,
+    blocks: Option<Blocks>,
     components: Components,
     storage_condition: Condition,
     cluster_condition: Condition,
@@ -83,16 +88,19 @@ pub struct Ingester {
 
 impl Ingester {
     /// Prepares an ingester; nothing happens before [`Self::live`]. `member` is this instance's own, `peers` reaches the other
-    /// owners.
+    /// owners, `blocks` is where cuts go; without it this ingester keeps what it has.
     pub fn new(
         identity: Identity,
         data: DataArgs,
         member: Member,
         peers: Peers,
+        blocks: Option<Blocks>,
         components: &Components,
     ) -> Self {
+        let (partition, max_age) = (PartitionId(identity.ordinal), data.cuts.max_age.get());
+        let max_age_ms = i64::try_from(max_age.as_millis()).unwrap_or(i64::MAX);
         Self {
-            service: IngesterService::new(PartitionId(identity.ordinal), member.cluster(), components),
+            service: IngesterService::new(partition, member.cluster(), max_age_ms, components),
             storage_condition: components.health.condition("storage"),
             cluster_condition: components.health.condition("cluster"),
             place_condition: components.health.condition("place"),
@@ -100,6 +108,7 @@ impl Ingester {
             data,
             member,
             peers,
+            blocks,
             components: components.clone(),
         }
     }
@@ -114,6 +123,7 @@ impl Ingester {
     pub async fn live(self) -> Result<(), IngesterError> {
         let Some((storage, record, assessment)) = self.open().await? else { return Ok(()) };
         self.service.open(storage.clone(), Arc::new(record));
+        let flusher = self.flusher()?;
         let Some(standing) = self.join(assessment).await? else { return Ok(()) };
         match standing {
             Standing::Complete => {
@@ -137,7 +147,30 @@ impl Ingester {
             failed = self.failure(&storage) => Err(failed),
             never = self.tell_drained(&storage) => match never {},
             never = self.sweep(&storage) => match never {},
+            never = flush(flusher) => match never {},
         }
+    }
+
+    /// What makes cuts, if there is a bucket; the service passes commands on to it.
+    fn flusher(&self) -> Result<Option<SharedFlusher>, IngesterError> {
+        let Some(blocks) = self.blocks.clone() else { return Ok(None) };
+        let cutter = Cutter {
+            service: self.service.clone(),
+            peers: self.peers.clone(),
+            store: blocks.store(),
+            manifests: blocks.manifests,
+            clock: self.components.clock.clone(),
+            random: self.components.random.clone(),
+        };
+        let flusher: SharedFlusher = Arc::new(Flusher::new(
+            cutter,
+            blocks.bucket,
+            self.data.cuts.settings()?,
+            self.member.clone(),
+            &self.components,
+        ));
+        self.service.set_flusher(flusher.clone());
+        Ok(Some(flusher))
     }
 
     /// Opens record and storage and writes the record of this run. `None`: the shutdown came first.
@@ -173,7 +206,7 @@ impl Ingester {
     }
 
     async fn open_storage(&self, copies: usize) -> Result<(Storage, ReplayReport), IngesterError> {
-        let config = self.data.storage(copies);
+        let config = self.data.storage(copies)?;
         let (clock, registry) = (self.components.clock.clone(), self.components.registry.clone());
         let (phase, condition) = (self.service.phase().clone(), self.storage_condition.clone());
         let progress = move |text: &str| {
@@ -353,6 +386,14 @@ impl Identity {
             (Some(only), None) if only.id == self.instance => only.incarnation,
             _ => None,
         }
+    }
+}
+
+/// Works off cuts for as long as it is polled, if anything makes them.
+async fn flush(flusher: Option<SharedFlusher>) -> Infallible {
+    match flusher {
+        Some(flusher) => flusher.run().await,
+        None => std::future::pending().await,
     }
 }
 

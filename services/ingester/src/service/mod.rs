@@ -1,5 +1,6 @@
-//! The owner's two gRPC services, [`Push`](narthex_rpc::v1::push_server::Push) and
-//! [`SeriesSource`](narthex_rpc::v1::series_source_server::SeriesSource), over storage.
+//! The owner's gRPC services, [`Push`](narthex_rpc::v1::push_server::Push),
+//! [`SeriesSource`](narthex_rpc::v1::series_source_server::SeriesSource) and
+//! [`Cuts`](narthex_rpc::v1::cuts_server::Cuts), over storage.
 //!
 //! [`IngesterService`] is cheap to clone and is called through the generated traits by the network and by the all-in-one
 //! alike; a frame goes through by pointer. The services add to storage what several owners need to agree on: the phase
@@ -7,6 +8,7 @@
 //! directory is open; until then every call is answered UNAVAILABLE with the progress of the replay.
 
 mod context;
+mod cuts;
 mod gate;
 mod lifecycle;
 mod metrics;
@@ -17,13 +19,15 @@ mod source;
 
 use std::sync::{Arc, OnceLock};
 
-use narthex_cluster::Cluster;
+use narthex_cluster::{Cluster, Snapshot};
 use narthex_model::PartitionId;
+use narthex_ring::Owner;
 use narthex_rpc::{LocalPeer, SelectStream};
 use narthex_service::{Components, DataClock};
 use tonic::Status;
 
 use crate::{
+    flush::SharedFlusher,
     recovery::RecordFile,
     storage::{Budget, Selection, Storage},
 };
@@ -43,6 +47,9 @@ struct Inner {
     cluster: Cluster,
     phase: SharedPhase,
     opened: OnceLock<Opened>,
+    flusher: OnceLock<SharedFlusher>,
+    /// Oldest sample that is accepted, in milliseconds before its arrival.
+    max_age_ms: i64,
     data_clock: DataClock,
     metrics: Metrics,
 }
@@ -57,12 +64,15 @@ struct Opened {
 
 impl IngesterService {
     /// A service that answers UNAVAILABLE until [`Self::open`] and a phase that serves.
-    pub fn new(partition: PartitionId, cluster: Cluster, components: &Components) -> Self {
+    /// `max_age_ms`: oldest sample that is accepted, before its arrival.
+    pub fn new(partition: PartitionId, cluster: Cluster, max_age_ms: i64, components: &Components) -> Self {
         Self(Arc::new(Inner {
             partition,
             cluster,
             phase: SharedPhase::default(),
             opened: OnceLock::new(),
+            flusher: OnceLock::new(),
+            max_age_ms,
             data_clock: components.data_clock.clone(),
             metrics: Metrics::register(&components.registry),
         }))
@@ -80,6 +90,23 @@ impl IngesterService {
         let _ = inner.opened.set(Opened { storage, record, gate });
     }
 
+    /// Hands in what makes cuts, where there is a bucket; a second call changes nothing.
+    pub(crate) fn set_flusher(&self, flusher: SharedFlusher) {
+        let _ = self.0.flusher.set(flusher);
+    }
+
+    pub(crate) fn flusher(&self) -> Option<&SharedFlusher> {
+        self.0.flusher.get()
+    }
+
+    /// This owner's place among the owners of its partition, which are in the order of zones.
+    pub(crate) fn place_in(&self, snapshot: &Snapshot) -> Option<usize> {
+        let own = self.record().ok()?.get().incarnation;
+        let partition = snapshot.ring.partition(self.partition())?;
+        let incarnation = |owner: &Owner| snapshot.instances.get(&owner.instance)?.incarnation;
+        partition.owners.iter().position(|owner| incarnation(owner) == Some(own))
+    }
+
     /// The phase, for whoever drives the owner's life.
     pub fn phase(&self) -> &SharedPhase {
         &self.0.phase
@@ -92,13 +119,17 @@ impl IngesterService {
 
     /// The service as callers in this process use it.
     pub fn local_peer(&self) -> LocalPeer {
-        LocalPeer { push: Some(Arc::new(self.clone())), source: Some(Arc::new(self.clone())), cuts: None }
+        LocalPeer {
+            push: Some(Arc::new(self.clone())),
+            source: Some(Arc::new(self.clone())),
+            cuts: Some(Arc::new(self.clone())),
+        }
     }
 
     /// Messages of a selection without the checks of a call from outside: how a recovering owner reads itself.
     pub(crate) fn own_answer(&self, selection: Selection) -> Result<SelectStream, Status> {
         let adopted = self.opened()?.record.get().adopted;
-        let state = self.source_state(adopted.ring_revision, adopted.epoch)?;
+        let state = self.source_state(adopted.ring_revision, adopted.epoch, selection.acted_revision())?;
         Ok(select::stream(select::Messages::all(state, selection, Budget::default())))
     }
 
@@ -112,6 +143,10 @@ impl IngesterService {
 
     pub(crate) fn data_clock(&self) -> &DataClock {
         &self.0.data_clock
+    }
+
+    pub(crate) fn max_age_ms(&self) -> i64 {
+        self.0.max_age_ms
     }
 
     pub(crate) fn storage(&self) -> Result<&Storage, Status> {

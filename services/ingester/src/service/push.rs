@@ -47,6 +47,7 @@ impl IngesterService {
         }
         let limits = PushLimits {
             out_of_order_window_ms: found.out_of_order_window_ms,
+            max_age_ms: self.max_age_ms(),
             max_series: found.max_active_series.unwrap_or(u64::MAX),
             from_peer: false,
         };

@@ -1,10 +1,11 @@
 //! The read side: every call checks phase, partition and epoch first (see `context`), then reads storage.
 //!
-//! Answers carry the ring revision, the epoch, the disk's incarnation and the newest manifest revision acted on (0 until there
-//! are blocks).
+//! Answers carry the ring revision, the epoch, the disk's incarnation and the newest manifest revision acted on: what was
+//! forgotten by then, and so is missing in the answer, is in blocks of that revision or a newer one. Select takes it with the
+//! selection, which nothing is forgotten under; the other calls read it after their data.
 
 use futures::StreamExt;
-use narthex_model::{Epoch, Matcher, RingRevision, WorkspaceId};
+use narthex_model::{Epoch, ManifestRevision, Matcher, RingRevision, WorkspaceId};
 use narthex_rpc::{
     SelectStream, SeriesStream,
     v1::{
@@ -44,7 +45,7 @@ impl SeriesSource for IngesterService {
             let Reading { pass, workspace, range } = self.begin_read(context).await?;
             let selectors = alternatives(&selectors)?;
             let values = self.storage()?.label_names(workspace, &selectors, range, limit as usize);
-            Ok(LabelsResponse { state: Some(self.state(&pass)?), values })
+            Ok(LabelsResponse { state: Some(self.state(&pass, workspace)?), values })
         };
         self.counted("label_names", answer.await)
     }
@@ -58,7 +59,7 @@ impl SeriesSource for IngesterService {
             let Reading { pass, workspace, range } = self.begin_read(context).await?;
             let selectors = alternatives(&selectors)?;
             let values = self.storage()?.label_values(workspace, &name, &selectors, range, limit as usize);
-            Ok(LabelsResponse { state: Some(self.state(&pass)?), values })
+            Ok(LabelsResponse { state: Some(self.state(&pass, workspace)?), values })
         };
         self.counted("label_values", answer.await)
     }
@@ -76,7 +77,7 @@ impl SeriesSource for IngesterService {
                     Part::Series(SeriesBatch { labels })
                 })
                 .collect();
-            let parts = std::iter::once(Part::State(self.state(&pass)?)).chain(batches);
+            let parts = std::iter::once(Part::State(self.state(&pass, workspace)?)).chain(batches);
             let messages = parts.map(|part| Ok(SeriesResponse { part: Some(part) }));
             Ok(futures::stream::iter(messages).boxed())
         };
@@ -91,7 +92,7 @@ impl SeriesSource for IngesterService {
         let answer = async {
             let Reading { pass, workspace, .. } = self.begin_read(context).await?;
             let metadata = self.own_metadata(workspace, &metric, limit as usize)?;
-            Ok(MetadataResponse { state: Some(self.state(&pass)?), metadata })
+            Ok(MetadataResponse { state: Some(self.state(&pass, workspace)?), metadata })
         };
         self.counted("metadata", answer.await)
     }
@@ -107,7 +108,9 @@ impl IngesterService {
         let selection =
             self.storage()?.select(workspace, &matchers, range, budget).map_err(|error| status_of(&error))?;
         let content = Content::of(mode, self.data_clock().now());
-        Ok(stream(Messages::new(self.state(&pass)?, selection, content, range, budget)))
+        let snapshot = pass.snapshot().ring.revision();
+        let state = self.source_state(snapshot, pass.adopted().epoch, selection.acted_revision())?;
+        Ok(stream(Messages::new(state, selection, content, range, budget)))
     }
 
     pub(crate) fn own_metadata(
@@ -126,20 +129,31 @@ impl IngesterService {
         Ok(wire.collect())
     }
 
-    fn state(&self, pass: &Pass<'_>) -> Result<SourceState, Status> {
-        self.source_state(pass.snapshot().ring.revision(), pass.adopted().epoch)
+    /// The state after data of a workspace was read.
+    fn state(&self, pass: &Pass<'_>, workspace: WorkspaceId) -> Result<SourceState, Status> {
+        let acted = self.storage()?.acted_revision(workspace);
+        self.source_state(pass.snapshot().ring.revision(), pass.adopted().epoch, acted)
     }
 
-    pub(super) fn source_state(&self, ring: RingRevision, epoch: Epoch) -> Result<SourceState, Status> {
+    pub(super) fn source_state(
+        &self,
+        ring: RingRevision,
+        epoch: Epoch,
+        acted: ManifestRevision,
+    ) -> Result<SourceState, Status> {
         Ok(SourceState {
             ring_revision: ring.0,
             epoch: epoch.0,
-            manifest_revision: 0,
+            manifest_revision: acted.0,
             incarnation: self.record()?.get().incarnation.0.to_be_bytes().to_vec().into(),
         })
     }
 
-    fn counted<T>(&self, method: &'static str, answer: Result<T, Status>) -> Result<Response<T>, Status> {
+    pub(super) fn counted<T>(
+        &self,
+        method: &'static str,
+        answer: Result<T, Status>,
+    ) -> Result<Response<T>, Status> {
         self.count(method, answer.as_ref().map_or_else(Status::code, |_| tonic::Code::Ok));
         answer.map(Response::new)
     }

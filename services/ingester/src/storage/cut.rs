@@ -51,11 +51,34 @@ impl Storage {
         self.operate(workspace, |answer| What::VoidSeals { answer }).await
     }
 
-    /// Acts on a commit of the cut that was read in the manifest (rule 5), once the keep time is over. `adopted` is the owner's epoch,
-    /// which stays so until this resolves. What the owner sealed for the cut goes, and nothing else; an owner that did
+    /// From now on reads say that they need blocks by this manifest revision, or a newer one
+    /// ([`Selection::acted_revision`](super::Selection::acted_revision)); kept over restarts. Resolves when the reads that began before have ended, or after half
+    /// a minute, when those that are left are expelled. Comes before [`Self::release`], and after samples were copied from owners that acted on a
+    /// revision.
+    pub async fn act(&self, workspace: WorkspaceId, revision: ManifestRevision) -> Result<(), StorageError> {
+        self.operate(workspace, |answer| What::Act { revision, answer }).await?;
+        if let Some(place) = self.0.shared.workspace(workspace) {
+            place.leases.turn(&*self.0.shared.clock).await;
+        }
+        Ok(())
+    }
+
+    /// Lets go of a committed cut after [`Self::act`] with the revision of the manifest that has it. `adopted` is the owner's epoch, which
+    /// stays so until this resolves. What the owner sealed for the cut goes, and nothing else; an owner that did
     /// not seal it, and is in no later epoch, lets go of the whole window and counts it as sealed; one in a later epoch keeps what
-    /// it has, for that epoch's cut. `revision` is that of the manifest: reads that begin from now on say that they need it
-    /// ([`Selection::acted_revision`](super::Selection::acted_revision)), reads that began before are waited for, for half a minute.
+    /// it has, for that epoch's cut.
+    pub async fn release(
+        &self,
+        workspace: WorkspaceId,
+        epoch: Epoch,
+        window: Window,
+        adopted: Epoch,
+    ) -> Result<Forgot, StorageError> {
+        self.operate(workspace, |answer| What::Forget(Forgetting::new(epoch, window, adopted, answer))).await
+    }
+
+    /// Acts on a commit of the cut that was read in the manifest (rule 5), once the keep time is over: [`Self::act`], then
+    /// [`Self::release`], for callers whose epoch does not change meanwhile.
     pub async fn forget(
         &self,
         workspace: WorkspaceId,
@@ -64,11 +87,8 @@ impl Storage {
         adopted: Epoch,
         revision: ManifestRevision,
     ) -> Result<Forgot, StorageError> {
-        self.operate(workspace, |answer| What::Act { revision, answer }).await?;
-        if let Some(place) = self.0.shared.workspace(workspace) {
-            place.leases.turn(&*self.0.shared.clock).await;
-        }
-        self.operate(workspace, |answer| What::Forget(Forgetting::new(epoch, window, adopted, answer))).await
+        self.act(workspace, revision).await?;
+        self.release(workspace, epoch, window, adopted).await
     }
 
     /// Newest manifest revision by which samples of a workspace were forgotten: whoever reads this owner needs blocks by it or by a
