@@ -4,8 +4,10 @@
 //! of the block. The writer does no I/O: its caller takes finished bytes as row groups end
 //! ([`BlockWriter::drain`]); [`crate::BlockUpload`] does that for an object store.
 
+pub(crate) mod coding;
 mod leaf;
 mod pages;
+mod recode;
 mod row;
 mod settings;
 mod upload;
@@ -178,7 +180,7 @@ impl BlockWriter {
             return Err(BlockError::Refused(format!("series {labels}: more samples than milliseconds")));
         }
         if self.leaves.is_empty() {
-            self.start_row_group();
+            self.start_row_group()?;
         }
         let row = Row { labels, hash, time, samples };
         self.encoder.put(&row, &self.schema.promoted, &mut self.leaves);
@@ -205,14 +207,16 @@ impl BlockWriter {
         written.hashes = Some((min.min(row.hash), max.max(row.hash)));
     }
 
-    fn start_row_group(&mut self) {
+    fn start_row_group(&mut self) -> Result<(), BlockError> {
         let descriptor: &SchemaDescriptor = self.file.schema_descr();
+        let level = self.settings.level()?;
         self.leaves = self
             .layout
             .columns()
             .zip(descriptor.columns())
-            .map(|((column, _), leaf)| Leaf::new(column, leaf.clone(), self.properties.clone()))
-            .collect();
+            .map(|((column, _), leaf)| Leaf::new(column, leaf.clone(), self.properties.clone(), level))
+            .collect::<Result<_, _>>()?;
+        Ok(())
     }
 
     fn end_row_group(&mut self) -> Result<(), BlockError> {

@@ -79,11 +79,34 @@ fn unpack(
     out: &mut Vec<i64>,
 ) -> Option<i64> {
     let width = usize::from(width);
+    // Widths of whole bytes are what our writer uses.
     if width == 0 {
         out.extend((0..wanted).map(|_| {
             value = value.wrapping_add(least);
             value
         }));
+        return Some(value);
+    }
+    if let (8 | 16 | 24 | 32 | 64, Some(bytes)) = (width, packed.get(..wanted * width / 8)) {
+        let mut add = |delta: u64| {
+            value = value.wrapping_add(least).wrapping_add(delta as i64);
+            value
+        };
+        match width {
+            8 => out.extend(bytes.iter().map(|byte| add(u64::from(*byte)))),
+            16 => out.extend(bytes.as_chunks().0.iter().map(|two| add(u64::from(u16::from_le_bytes(*two))))),
+            24 => out.extend(
+                bytes
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|[a, b, c]| add(u64::from_le_bytes([*a, *b, *c, 0, 0, 0, 0, 0]))),
+            ),
+            32 => {
+                out.extend(bytes.as_chunks().0.iter().map(|four| add(u64::from(u32::from_le_bytes(*four)))))
+            }
+            _ => out.extend(bytes.as_chunks().0.iter().map(|eight| add(u64::from_le_bytes(*eight)))),
+        }
         return Some(value);
     }
     if width > 56 {

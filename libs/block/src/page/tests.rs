@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::schema::HISTOGRAM_COLUMNS;
+use crate::{schema::HISTOGRAM_COLUMNS, writer::coding::Coding};
 
 /// A data page of version 1 with a correct header around any body.
 fn page(values: i32, encoding: i32, body: &[u8]) -> Bytes {
@@ -106,6 +106,42 @@ proptest! {
         let _ = decode(&page(values, encoding, &bytes), codec, column);
         if let Ok(count) = usize::try_from(values) {
             let _ = decode(&page(values, encoding, &body(column, count.min(1 << 20), &bytes)), codec, column);
+        }
+    }
+}
+
+/// Integers as samples have them: any, of one pace, of nearly one, growing, and up and down, with a leap now and then.
+fn integers() -> impl Strategy<Value = Vec<i64>> {
+    let steps = (any::<i64>(), -70_000i64..70_000, 0u32..33).prop_flat_map(|(start, pace, bits)| {
+        let step = prop_oneof![
+            20 => (-(1i64 << bits)..=1 << bits).prop_map(move |noise| pace + noise),
+            1 => any::<i64>(),
+        ];
+        proptest::collection::vec(step, 0..400).prop_map(move |steps| {
+            let mut at = start;
+            steps
+                .into_iter()
+                .map(|step| {
+                    at = at.wrapping_add(step);
+                    at
+                })
+                .collect()
+        })
+    });
+    prop_oneof![steps, proptest::collection::vec(any::<i64>(), 0..400)]
+}
+
+proptest! {
+    #[test]
+    fn every_coding_gives_integers_back(values in integers()) {
+        let column = Column::Timestamps;
+        let plain: Vec<[u8; 8]> = values.iter().map(|value| value.to_le_bytes()).collect();
+        for coding in [Coding::Plain, Coding::Split, Coding::Packed { block: 128 }, Coding::Packed { block: 1024 }] {
+            let mut encoded = Vec::new();
+            coding.encode(&plain, &mut encoded);
+            let page = page(values.len() as i32, coding.encoding() as i32, &body(column, values.len(), &encoded));
+            let opened = Body::open(&page, Codec::Plain, column).expect("a page");
+            prop_assert_eq!(i64::decode(&opened, column, values.len()), Ok(values.clone()));
         }
     }
 }

@@ -70,7 +70,7 @@ impl SampleReader {
         &self.selection.series
     }
 
-    /// The next samples, or `None` after the last. Decoding takes about a nanosecond per sample of processor time.
+    /// The next samples, or `None` after the last. Decoding takes a few nanoseconds of processor time per sample.
     pub async fn next_batch(&mut self) -> Result<Option<Vec<SeriesSlice>>, BlockError> {
         if self.next >= self.selection.rows.len() {
             return Ok(None);

@@ -3,13 +3,14 @@
 
 use bytes::Bytes;
 use parquet::{
+    basic::ZstdLevel,
     column::writer::{ColumnCloseResult, ColumnWriter, get_column_writer},
     data_type::ByteArray,
     file::properties::WriterPropertiesPtr,
     schema::types::ColumnDescPtr,
 };
 
-use super::{pages::Pages, settings::WRITE_BATCH};
+use super::{pages::Pages, recode::Recoder, settings::WRITE_BATCH};
 use crate::{BlockError, schema::Column};
 
 /// Values of the column's type.
@@ -32,15 +33,20 @@ pub(super) struct Leaf {
 }
 
 impl Leaf {
-    pub(super) fn new(column: Column, descriptor: ColumnDescPtr, properties: WriterPropertiesPtr) -> Self {
-        let pages = Pages::default();
+    pub(super) fn new(
+        column: Column,
+        descriptor: ColumnDescPtr,
+        properties: WriterPropertiesPtr,
+        level: ZstdLevel,
+    ) -> Result<Self, BlockError> {
+        let pages = Pages::new(Recoder::new(column, level).map_err(BlockError::write)?);
         let values = match column.physical() {
             parquet::basic::Type::INT32 => Values::Int32(Vec::new()),
             parquet::basic::Type::INT64 => Values::Int64(Vec::new()),
             parquet::basic::Type::DOUBLE => Values::Double(Vec::new()),
             _ => Values::Text(Vec::new()),
         };
-        Self {
+        Ok(Self {
             column,
             writer: get_column_writer(descriptor, properties, Box::new(pages.clone())),
             pages,
@@ -49,7 +55,7 @@ impl Leaf {
             rep: Vec::new(),
             values,
             pending_bytes: 0,
-        }
+        })
     }
 
     /// A place without a value: a null or an empty list, as its definition level tells.
@@ -172,7 +178,8 @@ impl Leaf {
         if self.pending() > 0 {
             self.encode()?;
         }
-        let close = self.writer.close().map_err(BlockError::write)?;
+        let mut close = self.writer.close().map_err(BlockError::write)?;
+        close.metadata = self.pages.describe(close.metadata).map_err(BlockError::write)?;
         Ok((self.pages.take(), close))
     }
 }

@@ -1,5 +1,5 @@
-//! Puts encoded pages behind each other, each with the standard's checksum in its header, which the parquet crate's own writer
-//! leaves out (`PageHeader` of parquet.thrift, in the compact protocol of Thrift).
+//! Puts encoded pages behind each other: those of samples in their smallest form, and each with the standard's checksum in its
+//! header, which the parquet crate's own writer leaves out (`PageHeader` of parquet.thrift, in the compact protocol of Thrift).
 
 use std::{mem, sync::Arc};
 
@@ -9,28 +9,53 @@ use parquet::{
     basic::PageType,
     column::page::{CompressedPage, Page, PageWriteSpec, PageWriter},
     errors::{ParquetError, Result},
+    file::metadata::ColumnChunkMetaData,
 };
 
+use super::recode::Recoder;
+
 /// Pages of one column of a row group. Shared, because the encoder owns its end.
-#[derive(Clone, Default)]
-pub(super) struct Pages(Arc<Mutex<Vec<u8>>>);
+#[derive(Clone)]
+pub(super) struct Pages(Arc<Mutex<State>>);
+
+struct State {
+    recoder: Option<Recoder>,
+    bytes: Vec<u8>,
+}
 
 impl Pages {
+    /// Pages that go through a recoder, or stay as the encoder made them.
+    pub(super) fn new(recoder: Option<Recoder>) -> Self {
+        Self(Arc::new(Mutex::new(State { recoder, bytes: Vec::new() })))
+    }
+
     /// Bytes so far.
     pub(super) fn bytes(&self) -> usize {
-        self.0.lock().len()
+        self.0.lock().bytes.len()
     }
 
     /// Takes all pages.
     pub(super) fn take(&self) -> Bytes {
-        mem::take(&mut *self.0.lock()).into()
+        mem::take(&mut self.0.lock().bytes).into()
+    }
+
+    /// Corrects what the encoder says of pages that were recoded.
+    pub(super) fn describe(&self, metadata: ColumnChunkMetaData) -> Result<ColumnChunkMetaData> {
+        match &self.0.lock().recoder {
+            Some(recoder) => recoder.describe(metadata),
+            None => Ok(metadata),
+        }
     }
 }
 
 impl PageWriter for Pages {
     fn write_page(&mut self, page: CompressedPage) -> Result<PageWriteSpec> {
+        let State { recoder, bytes } = &mut *self.0.lock();
+        let page = match recoder {
+            Some(recoder) => recoder.recode(&page)?,
+            None => page,
+        };
         let header = header(&page)?;
-        let mut bytes = self.0.lock();
         let mut spec = PageWriteSpec::new();
         spec.page_type = page.page_type();
         spec.uncompressed_size = header.len() + page.uncompressed_size();

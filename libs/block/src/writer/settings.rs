@@ -29,10 +29,10 @@ pub struct WriterSettings {
     pub row_group_rows: usize,
     /// Rows of a page of labels, hashes and times.
     pub label_page_rows: usize,
-    /// Rows of a page of samples: what is decoded for one row, at most. Pages of timestamps may have twice as many, because those
-    /// of one scrape repeat from series to series.
+    /// Rows of a page of samples: what is decoded for one row, at most. Pages of timestamps may have twice as many.
     pub sample_page_rows: usize,
-    /// Encoded bytes of a page of samples before compression; more than 1 MiB counts as 1 MiB.
+    /// Bytes of a page of samples, eight for each, before it is encoded; more than 1 MiB counts as 1 MiB. Pages of timestamps
+    /// may have four times as many, because those of one scrape repeat from series to series.
     pub sample_page_bytes: usize,
     /// Largest dictionary of a label column in a row group; beyond it values are written plainly.
     pub dictionary_bytes: usize,
@@ -54,20 +54,24 @@ impl Default for WriterSettings {
     }
 }
 
-/// Steady timestamps take 5 bytes for 128, so that this bounds a page's values to what the reader accepts.
+/// Steady numbers of histograms take 5 bytes for 128, so that this bounds a page's values to what the reader accepts.
 const MAX_SAMPLE_PAGE_BYTES: usize = 1 << 20;
 
 /// Samples of a mini-batch, after which page limits are checked.
 pub(super) const WRITE_BATCH: usize = 4096;
 
 impl WriterSettings {
+    pub(super) fn level(&self) -> Result<ZstdLevel, BlockError> {
+        ZstdLevel::try_new(self.zstd_level).map_err(|error| BlockError::Refused(error.to_string()))
+    }
+
     pub(super) fn properties(
         &self,
         schema: &BlockSchema,
         layout: &Layout,
     ) -> Result<WriterPropertiesPtr, BlockError> {
-        let level =
-            ZstdLevel::try_new(self.zstd_level).map_err(|error| BlockError::Refused(error.to_string()))?;
+        let level = self.level()?;
+        let page_bytes = self.sample_page_bytes.clamp(1, MAX_SAMPLE_PAGE_BYTES);
         let delta = DeltaBinaryPackedEncoderOptions::try_new(128, 4).map_err(BlockError::write)?;
         let sorted = SortingColumn { column_idx: 0, descending: false, nulls_first: true };
         let mut builder = WriterProperties::builder()
@@ -85,7 +89,7 @@ impl WriterSettings {
             .set_column_index_truncate_length(Some(MAX_BOUND_BYTES))
             .set_statistics_truncate_length(Some(MAX_BOUND_BYTES))
             .set_write_batch_size(WRITE_BATCH)
-            .set_data_page_size_limit(self.sample_page_bytes.clamp(1, MAX_SAMPLE_PAGE_BYTES))
+            .set_data_page_size_limit(page_bytes)
             .set_dictionary_page_size_limit(self.dictionary_bytes)
             .set_dictionary_enabled(false)
             .set_statistics_enabled(EnabledStatistics::None);
@@ -98,6 +102,9 @@ impl WriterSettings {
                     (ColumnKind::Sample | ColumnKind::Histogram, _) => self.sample_page_rows.max(1),
                 },
             );
+            if column == Column::Timestamps {
+                builder = builder.set_column_data_page_size_limit(path.clone(), 4 * page_bytes);
+            }
             builder = encoded(builder, column, path, schema);
         }
         Ok(Arc::new(builder.build()))
@@ -132,14 +139,14 @@ fn encoded(builder: Builder, column: Column, path: &ColumnPath, schema: &BlockSc
         }
         // Random bits: nothing but repetition compresses.
         Column::SeriesHash => with(builder, Encoding::PLAIN),
-        // Neighbouring decimals share their upper bytes, which come together and cost almost nothing; that is a tenth to a fifth
-        // smaller than packed deltas, whose odd widths hide repetition from zstd.
-        Column::Decimals
-        | Column::Values
-        | Column::HistSum
-        | Column::HistZeroThreshold
-        | Column::HistFloatCount
-        | Column::HistFloatZeroCount => with(builder, Encoding::BYTE_STREAM_SPLIT),
+        // These come plain to where pages are recoded and compressed.
+        Column::Timestamps | Column::Decimals | Column::Values => {
+            with(builder.set_column_compression(path.clone(), Compression::UNCOMPRESSED), Encoding::PLAIN)
+        }
+        // Neighbours share their upper bytes, which come together and cost almost nothing.
+        Column::HistSum | Column::HistZeroThreshold | Column::HistFloatCount | Column::HistFloatZeroCount => {
+            with(builder, Encoding::BYTE_STREAM_SPLIT)
+        }
         // Bucket counts repeat from scrape to scrape, which zstd sees only in whole bytes.
         Column::CustomBounds
         | Column::Positive
