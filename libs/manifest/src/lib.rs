@@ -32,6 +32,7 @@
 #![forbid(unsafe_code)]
 
 mod apply;
+mod args;
 mod collect;
 mod committer;
 mod cut_set;
@@ -50,6 +51,7 @@ mod model;
 #[cfg(test)]
 mod protocol_test;
 
+pub use args::MarginArgs;
 pub use apply::{Applied, Attempt, Limits, NewSegment};
 pub use collect::{Listing, Plan, plan};
 pub use committer::{Action, Committer, Event, Outcome, Rewrite, Tally, Writer};

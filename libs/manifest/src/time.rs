@@ -43,7 +43,7 @@ pub struct Margins {
 pub enum MarginsError {
     /// A commit could begin when its block is nearly an orphan.
     #[error(
-        "commits may begin {commit_within:?} after the block was put; that must be at most a quarter of {orphan_age:?}, when orphans are collected"
+        "--gc.commit-within: commits may begin {commit_within:?} after the block was put; that must be at most a quarter of {orphan_age:?}, when orphans are collected"
     )]
     Commit {
         /// The latest begin of a commit.
@@ -53,7 +53,7 @@ pub enum MarginsError {
     },
     /// A reader could still use a revision whose blocks are gone, or the date of a removal could be.
     #[error(
-        "superseded roots are kept {root_age:?}; that must be between {orphan_age:?}, for which removed blocks are kept, and twice as long"
+        "--gc.root-age: superseded roots are kept {root_age:?}; that must be between {orphan_age:?}, for which removed blocks are kept, and twice as long"
     )]
     Roots {
         /// How long a block outlives its last root.

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use clap::{ArgAction, Args, Parser};
 use narthex_bucket::BucketArgs;
 use narthex_edge::EdgeSettings;
+use narthex_manifest::MarginArgs;
 use narthex_promql::EngineConfig;
 use narthex_service::{
     AdminSettings, ByteSize, DataClockSettings, HumanDuration, MemberSettings, PublicSettings,
@@ -59,6 +60,10 @@ pub struct Config {
     /// Length of the windows whose samples become one block, as the ingesters have it
     #[arg(long = "cut.window", env = "NARTHEX_CUT_WINDOW", value_name = "DURATION", default_value = "2h")]
     pub window: HumanDuration,
+
+    /// For how long manifests can be followed.
+    #[command(flatten)]
+    pub margins: MarginArgs,
 }
 
 /// The querier's own keys, shared with the all-in-one.

@@ -21,7 +21,7 @@ use axum::{
 use narthex_bucket::BucketError;
 use narthex_cluster::{AddressError, ControlPlane, Member, Registration, Role};
 use narthex_edge::Edge;
-use narthex_manifest::{ManifestSettings, ManifestStore};
+use narthex_manifest::{ManifestSettings, ManifestStore, MarginsError};
 use narthex_model::{WindowLength, WindowLengthError};
 use narthex_rpc::{PeerOptions, Peers};
 use narthex_service::{
@@ -55,6 +55,9 @@ pub enum RunError {
     /// No such windows.
     #[error("--cut.window: {0}")]
     Window(#[from] WindowLengthError),
+    /// No such margins.
+    #[error(transparent)]
+    Margins(#[from] MarginsError),
     /// Unsigned requests would be taken from other machines.
     #[error(transparent)]
     OpenToAll(#[from] OpenListener),
@@ -94,6 +97,7 @@ fn catalogue(config: &Config, components: &Components) -> Result<Option<Arc<dyn 
     let window = i64::try_from(config.window.get().as_millis()).unwrap_or(i64::MAX);
     let settings = ManifestSettings {
         window_length: WindowLength::from_millis(window)?,
+        margins: config.margins.margins()?,
         request_timeout: config.bucket.request_timeout.get(),
         ..ManifestSettings::default()
     };

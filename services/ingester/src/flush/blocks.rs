@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use narthex_bucket::{Bucket, BucketArgs, BucketError};
-use narthex_manifest::{ManifestSettings, ManifestStore};
+use narthex_manifest::{ManifestSettings, ManifestStore, MarginsError};
 use narthex_model::WindowLengthError;
 use narthex_service::Components;
 use object_store::ObjectStore;
@@ -28,6 +28,9 @@ pub enum BlocksError {
     /// No such windows.
     #[error("--cut.window: {0}")]
     Window(#[from] WindowLengthError),
+    /// No such margins.
+    #[error(transparent)]
+    Margins(#[from] MarginsError),
 }
 
 impl Blocks {
@@ -42,6 +45,7 @@ impl Blocks {
         }
         let settings = ManifestSettings {
             window_length: cuts.window_length()?,
+            margins: cuts.margins.margins()?,
             request_timeout: bucket.request_timeout.get(),
             ..ManifestSettings::default()
         };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use narthex_manifest::MarginArgs;
 use narthex_model::{WindowLength, WindowLengthError};
 use narthex_service::{ByteSize, HumanDuration};
 
@@ -61,6 +62,10 @@ pub struct CutArgs {
     /// Bytes of blocks a second, on average: a backlog is worked off at this pace, so that pushes do not feel it
     #[arg(long = "cut.pace", env = "NARTHEX_CUT_PACE", value_name = "BYTES", default_value = "64MiB")]
     pub pace: ByteSize,
+
+    /// What a commit must keep to.
+    #[command(flatten)]
+    pub margins: MarginArgs,
 }
 
 impl Default for CutArgs {
@@ -75,6 +80,7 @@ impl Default for CutArgs {
             patience: HumanDuration::from_secs(3_600),
             concurrency: 1,
             pace: ByteSize::mib(64),
+            margins: MarginArgs::default(),
         }
     }
 }
