@@ -12,6 +12,7 @@ pub mod http;
 pub mod metrics;
 pub mod recorder;
 pub mod s3;
+pub mod s3_proxy;
 pub mod samples;
 pub mod sandbox;
 pub mod scrapes;
