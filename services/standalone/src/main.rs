@@ -1,4 +1,4 @@
-//! `narthex`: every service in one process, and the commands that set up a cluster on one machine.
+//! `narthex`: every service in one process, the commands that set up a cluster on one machine, and those of operators.
 
 mod cluster;
 mod files;
@@ -8,6 +8,7 @@ mod standalone;
 use std::process::ExitCode;
 
 use clap::Parser;
+use narthex_control_plane::{AdminArgs, admin_main};
 use narthex_service::{Random, SystemClock};
 
 use crate::{cluster::ClusterCommand, standalone::Config};
@@ -17,14 +18,27 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os();
-    if words.nth(1).is_some_and(|word| word == "cluster") {
-        return cluster_command(ClusterCommand::parse());
+    match words.nth(1) {
+        Some(word) if word == "cluster" => return cluster_command(ClusterCommand::parse()),
+        Some(word) if word == "admin" => {
+            let AdminCommand::Admin(args) = AdminCommand::parse();
+            return admin_main(args);
+        }
+        _ => {}
     }
     let config: Config = narthex_service::config::parse();
     let (telemetry, data_clock) = (config.telemetry.clone(), config.data_clock.data_clock);
     narthex_telemetry::run_main("narthex", &telemetry, data_clock, |components| {
         standalone::run(config, components)
     })
+}
+
+/// `narthex admin ...`, the same as `narthex-control-plane admin ...`
+#[derive(Debug, Parser)]
+#[command(name = "narthex", version)]
+enum AdminCommand {
+    /// Inspect and change a running cluster, and its blocks
+    Admin(AdminArgs),
 }
 
 fn cluster_command(command: ClusterCommand) -> ExitCode {

@@ -3,9 +3,13 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, bail};
+use narthex_bucket::BucketArgs;
 use narthex_service::Random;
 
-use super::layout::{INGESTERS_PER_ZONE, Process, Service, ZONES, processes};
+use super::{
+    bucket_yaml::bucket_yaml,
+    layout::{INGESTERS_PER_ZONE, Process, Service, ZONES, processes},
+};
 use crate::{
     files::{Connection, write_private},
     identity::Identity,
@@ -13,8 +17,14 @@ use crate::{
 
 const REGION: &str = "us-east-1";
 
-/// Writes the cluster's files into `directory`, which must not hold a cluster yet.
-pub(crate) fn init(directory: &Path, base_port: u16, random: &Random) -> anyhow::Result<()> {
+/// Writes the cluster's files into `directory`, which must not hold a cluster yet. Without a bucket of its own the cluster
+/// keeps blocks in a folder there.
+pub(crate) fn init(
+    directory: &Path,
+    base_port: u16,
+    bucket: &BucketArgs,
+    random: &Random,
+) -> anyhow::Result<()> {
     let bootstrap = directory.join("bootstrap.yaml");
     if bootstrap.exists() {
         bail!("{} holds a cluster already; remove the folder to begin anew", directory.display());
@@ -24,9 +34,10 @@ pub(crate) fn init(directory: &Path, base_port: u16, random: &Random) -> anyhow:
     fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let directory = directory.canonicalize()?;
 
+    let bucket = bucket_yaml(bucket, &directory)?;
     let identity = Identity::generate(random);
     for process in &processes {
-        let text = process_yaml(process, &processes, &directory);
+        let text = process_yaml(process, &processes, &directory, &bucket);
         write_private(&directory.join(format!("{process}.yaml")), &text)?;
     }
     let addresses = |service: Service| {
@@ -62,7 +73,7 @@ pub(crate) fn init(directory: &Path, base_port: u16, random: &Random) -> anyhow:
     Ok(())
 }
 
-fn process_yaml(process: &Process, all: &[Process], directory: &Path) -> String {
+fn process_yaml(process: &Process, all: &[Process], directory: &Path, bucket: &str) -> String {
     let control_planes = || all.iter().filter(|process| process.service == Service::ControlPlane);
     let data = directory.join("data").join(process.to_string());
     let mut lines = vec![format!("listen: 127.0.0.1:{}", process.http)];
@@ -90,7 +101,14 @@ fn process_yaml(process: &Process, all: &[Process], directory: &Path) -> String 
             line(format!("data-dir: {}", data.display()));
             line("wal:\n  sync: interval".into());
         }
+        Service::StoreGateway => {
+            line(format!("grpc-listen: 127.0.0.1:{}", process.grpc));
+            line(format!("cache:\n  dir: {}", data.display()));
+        }
         Service::Distributor | Service::Querier => line(format!("region: {REGION}")),
+    }
+    if matches!(process.service, Service::Ingester | Service::StoreGateway | Service::Querier) {
+        line(bucket.to_owned());
     }
     if process.service != Service::ControlPlane {
         let addresses: Vec<_> =

@@ -12,18 +12,19 @@ pub(crate) const INGESTERS_PER_ZONE: u16 = 2;
 
 const PORTS_PER_ZONE: u16 = 20;
 
-/// One of the four programs of a cluster.
+/// One of the five programs of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
     ControlPlane,
     Ingester,
+    StoreGateway,
     Distributor,
     Querier,
 }
 
 /// All programs, in the order in which they are started.
-pub(crate) const SERVICES: [Service; 4] =
-    [Service::ControlPlane, Service::Ingester, Service::Distributor, Service::Querier];
+pub(crate) const SERVICES: [Service; 5] =
+    [Service::ControlPlane, Service::Ingester, Service::StoreGateway, Service::Distributor, Service::Querier];
 
 impl Service {
     /// Name in instance names and file names; the program is `narthex-` and this.
@@ -31,6 +32,7 @@ impl Service {
         match self {
             Self::ControlPlane => "control-plane",
             Self::Ingester => "ingester",
+            Self::StoreGateway => "store-gateway",
             Self::Distributor => "distributor",
             Self::Querier => "querier",
         }
@@ -72,6 +74,7 @@ pub(crate) fn processes(base: u16) -> Option<Vec<Process>> {
     for ordinal in 0..INGESTERS_PER_ZONE {
         all.extend(zones.clone().map(|zone| one(Service::Ingester, zone, ordinal, 6 + 2 * ordinal)));
     }
+    all.extend(zones.clone().map(|zone| one(Service::StoreGateway, zone, 0, 10)));
     all.extend(zones.clone().map(|zone| one(Service::Distributor, zone, 0, 2)));
     all.extend(zones.map(|zone| one(Service::Querier, zone, 0, 4)));
     Some(all)
@@ -88,7 +91,7 @@ mod tests {
         let all = processes(9100).expect("fits");
         let ports: BTreeSet<_> = all.iter().flat_map(|process| [process.http, process.grpc]).collect();
         assert_eq!(ports.len(), 2 * all.len());
-        assert_eq!(all.len(), 3 * 5);
+        assert_eq!(all.len(), 3 * 6);
         assert!(processes(65_500).is_none());
     }
 }

@@ -1,5 +1,6 @@
 //! A three-zone cluster of real processes on loopback, to try out and to test.
 
+mod bucket_yaml;
 mod init;
 mod layout;
 mod start;
@@ -7,6 +8,7 @@ mod start;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use narthex_bucket::BucketArgs;
 use narthex_service::{Clock, Random};
 
 /// `narthex cluster ...`
@@ -34,6 +36,9 @@ enum Action {
         /// First of the 60 ports on 127.0.0.1 that the cluster takes
         #[arg(long, value_name = "PORT", default_value_t = 9100)]
         base_port: u16,
+        /// The bucket that all processes share. Unset: the folder bucket in DIR
+        #[command(flatten)]
+        bucket: Box<BucketArgs>,
     },
     /// Run all processes of a folder until interrupted; their logs go to DIR/logs
     Start {
@@ -48,7 +53,7 @@ impl ClusterCommand {
     pub(crate) fn run(self, random: &Random, clock: &dyn Clock) -> anyhow::Result<()> {
         let Group::Cluster(action) = self.group;
         match action {
-            Action::Init { dir, base_port } => init::init(&dir, base_port, random),
+            Action::Init { dir, base_port, bucket } => init::init(&dir, base_port, &bucket, random),
             Action::Start { dir } => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
                 runtime.block_on(start::start(&dir, clock))

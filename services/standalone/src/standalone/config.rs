@@ -3,15 +3,19 @@
 use std::net::SocketAddr;
 
 use clap::Parser;
+use narthex_bucket::{BucketArgs, BucketUrl};
 use narthex_distributor::WriteArgs;
 use narthex_edge::EdgeSettings;
 use narthex_ingester::DataArgs;
 use narthex_querier::QueryArgs;
 use narthex_service::{AdminSettings, DataClockSettings, PublicSettings};
+use narthex_store_gateway::BlockArgs;
 use narthex_telemetry::TelemetrySettings;
 
 const DATA_DIR: &str =
     "Folder of everything that is kept: state, write-ahead log, chunks, and the files for clients";
+const BUCKET_URL: &str = "Where blocks are kept: s3://NAME/PREFIX, gs://NAME/PREFIX, azure://CONTAINER/PREFIX, or \
+    file:///DIRECTORY. Unset: the folder bucket in --data-dir";
 
 /// Narthex, a self-hosted Amazon Managed Service for Prometheus, in one process.
 ///
@@ -21,6 +25,7 @@ const DATA_DIR: &str =
 /// `narthex cluster --help` tells how to run three zones of separate processes on this machine.
 #[derive(Debug, Clone, Parser)]
 #[command(mut_arg("data_dir", |arg| arg.default_value("./data").help(DATA_DIR)))]
+#[command(mut_arg("bucket.url", |arg| arg.help(BUCKET_URL)))]
 #[command(
     name = "narthex",
     version,
@@ -57,6 +62,14 @@ pub(crate) struct Config {
     #[command(flatten)]
     pub(crate) data: DataArgs,
 
+    /// Where blocks are kept.
+    #[command(flatten)]
+    pub(crate) bucket: BucketArgs,
+
+    /// How blocks are read.
+    #[command(flatten)]
+    pub(crate) blocks: BlockArgs,
+
     /// How writes are judged.
     #[command(flatten)]
     pub(crate) write: WriteArgs,
@@ -68,4 +81,32 @@ pub(crate) struct Config {
     /// Logs and traces.
     #[command(flatten)]
     pub(crate) telemetry: TelemetrySettings,
+}
+
+impl Config {
+    /// The bucket as set, or the folder in the data directory, which must exist.
+    pub(super) fn bucket(&self) -> std::io::Result<BucketArgs> {
+        let mut bucket = self.bucket.clone();
+        if bucket.url.is_none() {
+            bucket.url = Some(BucketUrl::Directory(self.data.data_dir.canonicalize()?.join("bucket")));
+        }
+        Ok(bucket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bucket_lies_in_the_data_directory_unless_another_is_named() {
+        let parse = |args: &[&str]| -> Config {
+            let args = ["narthex"].into_iter().chain(args.iter().copied());
+            narthex_service::config::parse_from(args).expect("valid")
+        };
+        let own = parse(&["--data-dir=/"]).bucket().expect("it exists");
+        assert_eq!(own.url, Some(BucketUrl::Directory("/bucket".into())));
+        let other = parse(&["--data-dir=/", "--bucket.url=s3://metrics"]).bucket().expect("it exists");
+        assert_eq!(other.url.map(|url| url.to_string()).as_deref(), Some("s3://metrics"));
+    }
 }

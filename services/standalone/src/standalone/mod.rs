@@ -4,21 +4,19 @@
 //! The identity (account, key, workspace) is made at the first start and kept in `bootstrap.yaml`, which the control plane reads
 //! then. Everything listens on one address; its routes do not overlap, whichever service they belong to.
 
+mod bucket;
 mod config;
+mod plane;
 mod welcome;
 
 use std::{fs, net::SocketAddr, path::Path};
 
 use anyhow::Context;
 use axum::Router;
-use narthex_cluster::{Member, Registration, Role};
+use narthex_cluster::Member;
 use narthex_control_plane::{Bootstrap, ControlPlane};
-use narthex_distributor::Distributor;
 use narthex_edge::Edge;
-use narthex_ingester::{DataArgs, Identity as Owner, Ingester};
-use narthex_model::{InstanceId, Zone};
-use narthex_querier::{Querier, with_cors};
-use narthex_rpc::{PeerOptions, Peers};
+use narthex_querier::with_cors;
 use narthex_service::{
     Components,
     server::{self, ServerOptions},
@@ -27,16 +25,11 @@ use narthex_telemetry::{Protocol, RequestLayer, RequestMetrics, admin_router};
 use tower::Layer;
 
 pub(crate) use self::config::Config;
-use self::welcome::Welcome;
+use self::{plane::Plane, welcome::Welcome};
 use crate::{
     files::{Connection, write_private},
     identity::Identity,
 };
-
-const ZONE: &str = "zone-a";
-
-/// Under this address the ring knows the ingester; calls to it stay in the process.
-const INGESTER_ADDRESS: &str = "in-process:0";
 
 /// Runs everything until the shutdown token is cancelled and all has drained.
 pub(crate) async fn run(config: Config, components: Components) -> anyhow::Result<()> {
@@ -51,23 +44,12 @@ pub(crate) async fn run(config: Config, components: Components) -> anyhow::Resul
     let public_url = config.public.url(address);
     let control = narthex_cluster::ControlPlane::local(control_plane.control(), components.clock.clone());
     let member = Member::watch(control, &components);
-    let peers = Peers::new(PeerOptions::default(), components.clock.clone());
-
-    let data = DataArgs { data_dir: config.data.data_dir.join("ingester"), ..config.data.clone() };
-    let ingester = Ingester::new(owner(), data, member.clone(), peers.clone(), &components);
+    let (plane, ingester) = Plane::build(&config, member.clone(), &components).await?;
     let owner = ingester.service();
-    peers.add_local(INGESTER_ADDRESS, owner.local_peer());
-    let cluster = member.cluster();
-    let distributor = Distributor::new((&config.write).into(), cluster.clone(), peers.clone(), &components);
-    let querier =
-        Querier::new((&config.query).into(), cluster.clone(), peers, None, ZONE.into(), &components);
 
     // Before anything is replayed, so that /ready tells how far it is.
-    let api = control_plane
-        .api(&settings, &public_url, &components.random)
-        .merge(distributor.routes())
-        .merge(querier.routes());
-    let edge = Edge::new(config.edge.options(&config.public), cluster, &components, "narthex");
+    let api = control_plane.api(&settings, &public_url, &components.random).merge(plane.routes());
+    let edge = Edge::new(config.edge.options(&config.public), member.cluster(), &components, "narthex");
     let serving = server::serve(
         listener,
         public_router(edge.wrap(api), &config, &components),
@@ -87,23 +69,11 @@ pub(crate) async fn run(config: Config, components: Components) -> anyhow::Resul
         data_dir: config.data.data_dir.clone(),
         first_start,
     };
-    let members = [(member.another(), Role::Distributor), (member.another(), Role::Querier)];
-    let background = async {
-        let joined = futures::future::try_join_all(
-            members.map(|(member, role)| join(member, role, address, &components)),
-        );
-        let (joined, (), (), ()) = tokio::join!(
-            joined,
-            welcome.when_ready(&components),
-            distributor.follow_ring(),
-            querier.follow_ring()
-        );
-        joined.err()
-    };
+    let background = async { tokio::join!(plane.take_part(address), welcome.when_ready(&components)).0 };
     let outcome = tokio::select! {
         outcome = ingester.live() => outcome.context("the ingester stopped"),
         error = control_plane.failed() => Err(error).context("the control plane stopped"),
-        Some(error) = background => Err(error),
+        error = background => Err(error),
     };
     components.shutdown.cancel();
     serving.stopped().await;
@@ -126,11 +96,6 @@ fn identity(data_dir: &Path, components: &Components) -> anyhow::Result<(Bootstr
         write_private(&path, &yaml).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok((Bootstrap::read(&path)?, first_start))
-}
-
-/// The all-in-one's ingester: the only one, of the only partition.
-fn owner() -> Owner {
-    Owner { instance: "ingester".into(), zone: ZONE.into(), ordinal: 0, address: INGESTER_ADDRESS.into() }
 }
 
 fn control_plane_settings(
@@ -176,27 +141,4 @@ fn connection(config: &Config, bootstrap: &Bootstrap, address: SocketAddr) -> an
         format!("cannot write the files for clients in {}", config.data.data_dir.display())
     })?;
     Ok(connection)
-}
-
-/// Registers a service that has no disk.
-async fn join(
-    member: Member,
-    role: Role,
-    address: SocketAddr,
-    components: &Components,
-) -> anyhow::Result<()> {
-    let name = match role {
-        Role::Distributor => "distributor",
-        _ => "querier",
-    };
-    let registration = Registration {
-        instance: InstanceId::from(name),
-        role,
-        zone: Zone::from(ZONE),
-        address: address.to_string(),
-        ordinal: 0,
-        incarnation: None,
-    };
-    member.register(registration, &components.health.condition(&format!("{name}-membership"))).await?;
-    Ok(())
 }
