@@ -8,6 +8,7 @@
 
 pub mod aws;
 pub mod faults;
+pub mod folder_bucket;
 pub mod http;
 pub mod metrics;
 pub mod recorder;

@@ -119,8 +119,17 @@ fn operators_endpoints_answer_unsigned() {
             ensure!(reply.status == 200, "{path}: {reply}");
         }
         let metrics = sandbox.http.get(&format!("{}/metrics", narthex.base)).await?.text();
-        for service in ["control_plane", "distributor", "ingester", "querier"] {
-            ensure!(metrics.contains(&format!("narthex_{service}_")), "no metrics of the {service}");
+        for part in [
+            "control_plane",
+            "distributor",
+            "ingester",
+            "ingester_cuts",
+            "querier",
+            "store_gateway",
+            "bucket",
+            "manifest",
+        ] {
+            ensure!(metrics.contains(&format!("narthex_{part}_")), "no metrics of the {part}");
         }
         let mut promtool = tools::promtool()?.command();
         let file = sandbox.path().join("metrics.txt");
@@ -179,12 +188,23 @@ fn a_start_that_cannot_be_says_why_and_leaves_nothing() {
             ("listen: 127.0.0.1:1\nnonsense: 1\n", "unknown key \"nonsense\""),
             ("listen: [1,\n", "line 1"),
             ("wal:\n  sync: sometimes\n", "invalid value 'sometimes' for '--wal.sync"),
+            ("bucket:\n  url: ftp://metrics\n", "unknown scheme \"ftp\""),
         ] {
             fs::write(&config, text)?;
             let path = config.display().to_string();
             let said = refused(&["--config", &path])?;
             ensure!(said.contains(&path) && said.contains(needle), "expected {needle:?}: {said}");
         }
+        let elsewhere = sandbox.path().join("elsewhere").display().to_string();
+        let start = ["--data-dir", &elsewhere, "--listen", &free];
+        let plain = ["--bucket.url=s3://metrics", "--bucket.endpoint=http://127.0.0.1:1"];
+        let said = refused(&[&start[..], &plain].concat())?;
+        ensure!(said.contains("--bucket.allow-http"), "{said}");
+        let on_a_file = format!("--bucket.url=file://{}/bucket", file.display());
+        let said = refused(&[&start[..], &[&on_a_file]].concat())?;
+        ensure!(said.contains("the bucket's directory") && said.contains("cannot be used"), "{said}");
+        let said = refused(&[&start[..], &["--cut.window=3h"]].concat())?;
+        ensure!(said.contains("--cut.window"), "{said}");
         let said =
             refused(&["cluster", "start", "--dir", &sandbox.path().join("none").display().to_string()])?;
         ensure!(said.contains("narthex cluster init"), "{said}");

@@ -16,7 +16,7 @@ use crate::aws::Api;
 const PORTS: u16 = 60;
 
 /// The services in the order in which a cluster starts.
-const SERVICES: [&str; 4] = ["control-plane", "ingester", "distributor", "querier"];
+const SERVICES: [&str; 5] = ["control-plane", "ingester", "store-gateway", "distributor", "querier"];
 
 /// The zones of a cluster.
 pub const ZONES: [&str; 3] = ["a", "b", "c"];
@@ -34,12 +34,15 @@ pub struct Instance {
     pub config: PathBuf,
     /// `http://ADDRESS:PORT` of its public listener, which serves `/ready` and `/metrics`.
     pub base: String,
+    /// ADDRESS:PORT of its gRPC services, where it has some.
+    pub grpc: Option<String>,
     /// Its data directory, where it has one.
     pub data_dir: Option<PathBuf>,
     process: Option<Process>,
 }
 
-/// Three control-plane nodes, and in each zone a distributor, two ingesters and a querier.
+/// Three control-plane nodes, and in each zone a distributor, two ingesters, a store-gateway and a querier. Blocks are kept in the
+/// folder `bucket` beside the configuration, unless the environment names another bucket.
 #[derive(Debug)]
 pub struct Cluster {
     /// The folder of configuration and data.
@@ -62,9 +65,9 @@ impl Cluster {
         Self::start_with(sandbox, &[]).await
     }
 
-    /// As [`Self::start`], with further environment of every process.
+    /// As [`Self::start`], with further environment of every process, and of the command that writes the configuration.
     pub async fn start_with(sandbox: &Sandbox, environment: &[(&str, &str)]) -> Result<Self> {
-        let mut cluster = Self::init(sandbox)?;
+        let mut cluster = Self::init_with(sandbox, environment)?;
         cluster.environment =
             environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         let all: Vec<String> = cluster.names(|_| true);
@@ -75,10 +78,16 @@ impl Cluster {
 
     /// Writes the configuration only.
     pub fn init(sandbox: &Sandbox) -> Result<Self> {
+        Self::init_with(sandbox, &[])
+    }
+
+    /// As [`Self::init`], in an environment that may name a bucket.
+    fn init_with(sandbox: &Sandbox, environment: &[(&str, &str)]) -> Result<Self> {
         let dir = sandbox.path().join("cluster");
         let base_port = sandbox.ports.many(PORTS)?;
         let mut init = process::Command::new(binary("narthex")?);
         init.args(["cluster", "init", "--dir"]).arg(&dir).arg("--base-port").arg(base_port.to_string());
+        init.envs(environment.iter().copied());
         let output = init.output()?;
         ensure!(output.status.success(), "cluster init failed: {}", String::from_utf8_lossy(&output.stderr));
         let env = ClientEnv::read(&dir.join("client.env"))?;
@@ -89,7 +98,7 @@ impl Cluster {
         );
         let api = env.api(&sandbox.http)?;
         let instances = instances(&dir)?;
-        ensure!(instances.len() == 15, "expected 15 instances, found {:?}", instances.keys());
+        ensure!(instances.len() == 18, "expected 18 instances, found {:?}", instances.keys());
         Ok(Self { dir, env, distributors, queriers, api, instances, environment: Vec::new() })
     }
 
@@ -167,6 +176,27 @@ impl Cluster {
         Ok(())
     }
 
+    /// `--addresses` of the operators' commands: gRPC of all control-plane nodes.
+    pub fn control_planes(&self) -> String {
+        let nodes = self.instances.values().filter(|instance| instance.service == "control-plane");
+        nodes.filter_map(|node| node.grpc.as_deref()).collect::<Vec<_>>().join(",")
+    }
+
+    /// SIGKILLs everything that runs and starts all again, with further environment from now on, until all is ready.
+    pub async fn restart_in(&mut self, sandbox: &Sandbox, environment: &[(&str, &str)]) -> Result<()> {
+        self.environment.extend(environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
+        let all = self.names(|_| true);
+        self.kill(&self.names(|instance| instance.process.is_some()))?;
+        self.launch(sandbox, &all)?;
+        self.ready(sandbox, &all).await
+    }
+
+    /// Base URLs of the instances of a service, in the order of their names.
+    pub fn bases(&self, service: &str) -> Vec<String> {
+        let of = self.instances.values().filter(|instance| instance.service == service);
+        of.map(|instance| instance.base.clone()).collect()
+    }
+
     /// SIGKILLs instances.
     pub fn kill(&mut self, names: &[String]) -> Result<()> {
         for name in names {
@@ -206,6 +236,7 @@ fn instances(dir: &Path) -> Result<BTreeMap<String, Instance>> {
             service,
             zone,
             base: format!("http://{listen}"),
+            grpc: key(&text, "grpc-listen"),
             data_dir,
             config: config.clone(),
             process: None,

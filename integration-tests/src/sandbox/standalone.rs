@@ -72,6 +72,12 @@ impl Standalone {
         Ok(())
     }
 
+    /// As [`Self::restart`], with further environment from now on.
+    pub async fn restart_in(&mut self, sandbox: &Sandbox, environment: &[(&str, &str)]) -> Result<()> {
+        self.environment.extend(environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
+        self.restart(sandbox).await
+    }
+
     /// Starts again where that is to fail: waits for the end, which must be a failure, and returns what was said.
     pub async fn refuses_to_start(&mut self, sandbox: &Sandbox) -> Result<String> {
         self.process.kill()?;
