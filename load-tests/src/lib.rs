@@ -1,4 +1,5 @@
-//! A load generator for remote write, and the comparison of Narthex with its peers in one run on one machine.
+//! A load generator for remote write, and comparisons of Narthex with its peers in one run on one machine: of what receiving
+//! costs, and of what samples take on disk ([`size`]).
 //!
 //! The generator shares the machine with the servers that it measures, so all of its work that can be done ahead is
 //! done ahead: bodies are encoded, compressed and hashed before the clock starts. What counts is the CPU time of the
@@ -13,6 +14,7 @@ mod quantiles;
 mod report;
 mod send;
 mod series;
+pub mod size;
 
 pub use plan::{Plan, Prepared, Request, prepare};
 pub use procfs::{Usage, own_cpu_seconds, usage};

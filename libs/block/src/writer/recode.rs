@@ -19,7 +19,7 @@ use crate::schema::Column;
 const TRIAL_VALUES: usize = 4096;
 
 /// As many bytes to decompress weigh as much as one stored byte.
-const DECOMPRESSION_WEIGHT: usize = 512;
+const DECOMPRESSION_WEIGHT: usize = 2048;
 
 /// Encodes and compresses pages that come plain and uncompressed.
 pub(super) struct Recoder {
