@@ -170,12 +170,44 @@ impl Recorder {
         Ok((count - missing, missing))
     }
 
+    /// As [`Self::verify`] for the samples of the last time only, for readers that ask again and again.
+    pub async fn verify_last(&self, querier: &str, last: Duration, patience: Duration) -> Result<usize> {
+        let from = self.shared.api.http.clock().now().0 - last.as_millis() as i64;
+        // The query begins later, so its range may begin after a sample of the first second.
+        let range = last.as_secs() + 2;
+        let (count, missing) = self.compare_since(querier, patience, from, &format!("{range}s")).await?;
+        ensure!(missing == 0, "{missing} of {count} acknowledged samples are missing");
+        Ok(count)
+    }
+
     /// How many samples were acknowledged, and how many of them are missing. Another value than was written is an error.
     async fn compare(&self, querier: &str, patience: Duration) -> Result<(usize, usize)> {
+        self.compare_since(querier, patience, i64::MIN, "50m").await
+    }
+
+    /// As [`Self::compare`], for samples from a time on, which all lie in `range` before the query.
+    async fn compare_since(
+        &self,
+        querier: &str,
+        patience: Duration,
+        from: i64,
+        range: &str,
+    ) -> Result<(usize, usize)> {
         // What is acknowledged after the query began is not its business.
-        let acknowledged = self.state().acknowledged.clone();
-        let found =
-            self.read(querier, patience).await.context("the recorder cannot read its samples back")?;
+        let acknowledged: BTreeMap<_, _> = {
+            let state = self.state();
+            state
+                .acknowledged
+                .iter()
+                .filter(|((_, at), _)| *at >= from)
+                .map(|(key, bits)| (*key, *bits))
+                .collect()
+        };
+        let (found, until) =
+            self.read(querier, patience, range).await.context("the recorder cannot read its samples back")?;
+        // A query that had to be asked again for long begins later than some of the samples.
+        let acknowledged: BTreeMap<_, _> =
+            acknowledged.into_iter().filter(|((_, at), _)| *at > until).collect();
         let mut wrong = Vec::new();
         let mut missing = 0;
         for (&(series, at), &bits) in &acknowledged {
@@ -200,17 +232,21 @@ impl Recorder {
         bail!("{count} of {} acknowledged samples are wrong:\n  {}", acknowledged.len(), wrong.join("\n  "))
     }
 
-    async fn read(&self, querier: &str, patience: Duration) -> Result<Matrix> {
+    /// Everything in `range` before the present, and the time after which that begins.
+    async fn read(&self, querier: &str, patience: Duration, range: &str) -> Result<(Matrix, i64)> {
         let clock = self.shared.api.http.clock().clone();
         let deadline = clock.monotonic() + patience;
-        let query = format!("{METRIC}{{run=\"{}\"}}[50m]", self.shared.run);
+        let query = format!("{METRIC}{{run=\"{}\"}}[{range}]", self.shared.run);
+        let length = range.trim_end_matches(['s', 'm']).parse::<i64>()?
+            * if range.ends_with('m') { 60_000 } else { 1_000 };
         loop {
             // One second ahead, because the newest samples may carry the present millisecond.
-            let time = format!("{}", (clock.now().0 + 1000) as f64 / 1000.0);
+            let now = clock.now().0 + 1000;
+            let time = format!("{}", now as f64 / 1000.0);
             let reply =
                 self.shared.api.post_form(querier, "query", &[("query", &query), ("time", &time)]).await;
             match reply {
-                Ok(reply) if reply.status != 503 => return samples::matrix(&reply),
+                Ok(reply) if reply.status != 503 => return Ok((samples::matrix(&reply)?, now - length)),
                 Ok(reply) => ensure!(clock.monotonic() < deadline, "{querier} still answers {reply}"),
                 Err(error) => ensure!(clock.monotonic() < deadline, "{querier} still fails: {error:#}"),
             }

@@ -13,11 +13,11 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use futures::TryStreamExt;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use narthex_bucket::{BucketArgs, layout};
 use narthex_integration_tests::{
     metrics::metric,
-    recorder::Recorder,
+    recorder::{Recorder, Writing},
     s3::S3Server,
     s3_proxy::{Does, Exchange, Kind, S3Proxy, Verdict},
     sandbox::{Cluster, Command, DEADLINE, Process, Sandbox, binary, scenario, until},
@@ -51,14 +51,18 @@ struct World {
 
 impl World {
     async fn start(sandbox: &Sandbox, take_over: &str) -> Result<Self> {
+        Self::start_with(sandbox, &[("NARTHEX_CUT_TAKE_OVER", take_over)]).await
+    }
+
+    async fn start_with(sandbox: &Sandbox, further: &[(&'static str, &str)]) -> Result<Self> {
         let server = S3Server::start(sandbox).await?;
         server.create_bucket(sandbox, BUCKET).await?;
         let proxy = S3Proxy::start(sandbox, &server).await?;
         let bucket = environment(&server, &proxy);
         let mut environment: Vec<(&str, &str)> =
             bucket.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        environment.extend(SHORT);
-        environment.push(("NARTHEX_CUT_TAKE_OVER", take_over));
+        environment.extend(SHORT.iter().filter(|(name, _)| !further.iter().any(|(other, _)| other == name)));
+        environment.extend(further);
         let cluster = Cluster::start_with(sandbox, &environment).await?;
         let random = Random::from_system();
         let recorder = Recorder::new(cluster.api.clone(), cluster.distributors.clone(), random);
@@ -413,6 +417,90 @@ fn a_flusher_that_sleeps_until_its_block_is_collected_commits_nothing() {
         world.all_in_blocks(sandbox).await?;
         world.no_orphans(sandbox).await?;
         eprintln!("woken, it committed {} other cuts", proxy.succeeded(Does::Put, Kind::Root) - before);
+        Ok(())
+    });
+}
+
+/// The samples of several workspaces, written and read at the same time.
+struct Border {
+    recorders: Vec<Recorder>,
+    writing: Vec<Writing>,
+    stop: Arc<AtomicBool>,
+    reading: Vec<tokio::task::JoinHandle<Result<u32>>>,
+}
+
+#[test]
+fn the_border_moves_under_queries_while_gateways_restart() {
+    scenario(async |sandbox| {
+        let long = std::env::var_os("NARTHEX_LONG").is_some_and(|value| !value.is_empty() && value != "0");
+        let (workspaces, goal) = if long { (10, 2_000.0) } else { (4, 100.0) };
+        let second = [
+            ("NARTHEX_CUT_WINDOW", "1s"),
+            ("NARTHEX_CUT_MAX_AGE", "2s"),
+            ("NARTHEX_CUT_SLACK", "0s"),
+            ("NARTHEX_CUT_KEEP", "1s"),
+            ("NARTHEX_CUT_TAKE_OVER", "10s"),
+            ("NARTHEX_CUT_CONCURRENCY", "4"),
+        ];
+        let mut world = World::start_with(sandbox, &second).await?;
+        let base = world.cluster.instance("control-plane-zone-a-0")?.base.clone();
+        let mut border = Border { recorders: vec![], writing: vec![], stop: Arc::default(), reading: vec![] };
+        for number in 0..workspaces {
+            let api = world.cluster.api.create_workspace(&base, &format!("border {number}")).await?;
+            until(&sandbox.clock, "the workspace to be active", DEADLINE, async || {
+                let path = format!("/workspaces/{}", api.workspace);
+                let reply = api.control(Method::GET, &base, &path, None).await?;
+                let status = reply.json()?["workspace"]["status"]["statusCode"].clone();
+                Ok(if status == "ACTIVE" { Ok(()) } else { Err(reply.to_string()) })
+            })
+            .await?;
+            let recorder = Recorder::new(api, world.cluster.distributors.clone(), Random::from_system());
+            border.writing.push(recorder.start(1));
+            let (reader, queriers, stop) =
+                (recorder.clone(), world.cluster.queriers.clone(), border.stop.clone());
+            border.reading.push(tokio::spawn(async move {
+                let mut reads = 0;
+                while !stop.load(SeqCst) {
+                    let querier = &queriers[reads as usize % queriers.len()];
+                    reader.verify_last(querier, Duration::from_secs(20), DEADLINE).await?;
+                    reads += 1;
+                }
+                Ok(reads)
+            }));
+            border.recorders.push(recorder);
+        }
+        let gateways = world.cluster.names(|instance| instance.service == "store-gateway");
+        let mut restarts = 0;
+        loop {
+            let committed = world.total(sandbox, "narthex_ingester_cuts_committed_total").await?;
+            if committed >= goal && restarts >= gateways.len() {
+                break;
+            }
+            ensure!(!border.reading.iter().any(tokio::task::JoinHandle::is_finished), "a reader gave up");
+            let gateway = [gateways[restarts % gateways.len()].clone()];
+            world.cluster.kill(&gateway)?;
+            elapse(sandbox, 2).await;
+            world.cluster.launch(sandbox, &gateway)?;
+            world.cluster.ready(sandbox, &gateway).await?;
+            restarts += 1;
+            elapse(sandbox, 2).await;
+        }
+        for writing in border.writing {
+            let tally = writing.stop().await?;
+            ensure!(tally.failed.is_empty(), "requests failed twice: {:?}", tally.failed);
+        }
+        border.stop.store(true, SeqCst);
+        let mut reads = 0;
+        for reading in border.reading {
+            reads += reading.await??;
+        }
+        let committed = world.total(sandbox, "narthex_ingester_cuts_committed_total").await?;
+        eprintln!(
+            "{committed} cuts while {restarts} gateways were restarted and {reads} queries were compared"
+        );
+        for recorder in &border.recorders {
+            recorder.verify(&world.cluster.queriers[0], DEADLINE).await?;
+        }
         Ok(())
     });
 }
