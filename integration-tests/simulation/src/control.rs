@@ -2,9 +2,13 @@
 //!
 //! Its rules are those of `services/control-plane`: a partition begins PENDING when every zone has its ingester, becomes
 //! ACTIVE once every registered reader acknowledged that (rule 7), and starts a new epoch when an owner registers a new
-//! incarnation (rule 2).
+//! incarnation (rule 2). An INACTIVE one leaves on an operator's word, once two owners that serve hold nothing of it and every
+//! reader knows that it is INACTIVE (rules 7 and 11).
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use narthex_model::{Epoch, Incarnation, InstanceId, PartitionId, RingRevision, Zone};
 use narthex_ring::{Owner, Partition, PartitionState, Replication, Ring};
@@ -25,6 +29,7 @@ struct Life {
     state: PartitionState,
     since: RingRevision,
     epoch: Epoch,
+    removal: bool,
 }
 
 /// The state.
@@ -35,6 +40,9 @@ pub(crate) struct Control {
     ingesters: BTreeMap<usize, Registered>,
     readers: BTreeMap<Node, RingRevision>,
     partitions: BTreeMap<u32, Life>,
+    /// What owners last said: that they serve and hold nothing, knowing this ring.
+    drained: BTreeMap<usize, RingRevision>,
+    gone: BTreeSet<u32>,
     ring: Rc<Ring>,
 }
 
@@ -62,6 +70,8 @@ impl Control {
             ingesters: BTreeMap::new(),
             readers: BTreeMap::new(),
             partitions: BTreeMap::new(),
+            drained: BTreeMap::new(),
+            gone: BTreeSet::new(),
             ring: Rc::new(Ring::empty(Replication::Three)),
         }
     }
@@ -98,10 +108,10 @@ impl Control {
                 life.epoch = Epoch(self.revision);
             }
             Some(_) => {}
+            None if self.gone.contains(&partition) => {}
             None if owners_of(partition).all(|owner| self.ingesters.contains_key(&owner)) => {
-                let since = RingRevision(self.revision);
-                self.partitions
-                    .insert(partition, Life { state: PartitionState::Pending, since, epoch: Epoch(0) });
+                let (state, since) = (PartitionState::Pending, RingRevision(self.revision));
+                self.partitions.insert(partition, Life { state, since, epoch: Epoch(0), removal: false });
             }
             None => {}
         }
@@ -119,6 +129,7 @@ impl Control {
         if let Some(known) = self.readers.get_mut(&reader) {
             *known = revision;
             self.activate();
+            self.remove();
         }
     }
 
@@ -136,7 +147,50 @@ impl Control {
                 state: PartitionState::Active,
                 since: RingRevision(self.revision),
                 epoch: Epoch(self.revision),
+                removal: false,
             };
+            self.rebuild();
+        }
+    }
+
+    /// An owner says whether it serves and holds nothing of its partition, which it knows to be INACTIVE.
+    pub(crate) fn report(&mut self, ingester: usize, drained: Option<RingRevision>) {
+        match drained {
+            Some(revision) => drop(self.drained.insert(ingester, revision)),
+            None => drop(self.drained.remove(&ingester)),
+        }
+        self.remove();
+    }
+
+    /// An operator wants a drained partition to leave.
+    pub(crate) fn request_removal(&mut self, partition: u32) {
+        if let Some(life) = self.partitions.get_mut(&partition) {
+            life.removal = life.state == PartitionState::Inactive;
+        }
+    }
+
+    /// Whether a partition has left.
+    pub(crate) fn is_gone(&self, partition: u32) -> bool {
+        self.gone.contains(&partition)
+    }
+
+    /// INACTIVE to gone where owners hold nothing and every reader knows.
+    fn remove(&mut self) {
+        let known = self.readers.values().min().copied().unwrap_or_default();
+        let needed = match self.mutation {
+            Mutation::LeaveWithCuts => 0,
+            Mutation::LeaveOnOneReport => 1,
+            _ => 2,
+        };
+        let due = self.partitions.iter().find(|(id, life)| {
+            let empty = |owner: &usize| self.drained.get(owner).is_some_and(|at| *at >= life.since);
+            let is_empty = life.epoch == Epoch(0) || owners_of(**id).filter(empty).count() >= needed;
+            life.state == PartitionState::Inactive && life.removal && is_empty && known >= life.since
+        });
+        if let Some(id) = due.map(|(id, _)| *id) {
+            self.partitions.remove(&id);
+            self.gone.insert(id);
+            self.revision += 1;
             self.rebuild();
         }
     }
@@ -157,6 +211,7 @@ impl Control {
         {
             self.revision += 1;
             life.state = to;
+            life.removal = false;
             life.since = RingRevision(self.revision);
             self.rebuild();
         }

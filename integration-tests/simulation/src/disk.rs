@@ -3,22 +3,19 @@
 //! The disk keeps the owner's real [`Record`] and a log of what was stored, in order, with a mark of how much is synced.
 //! A restart replays the log into a fresh real head; a machine restart forgets what was not synced.
 
-use std::{collections::BTreeSet, rc::Rc};
+use std::collections::BTreeSet;
 
 use narthex_ingester::recovery::Record;
 
-use crate::{
-    message::{Batch, Data},
-    store::Store,
-};
+use crate::store::{Store, Stored, Turn};
 
 /// An entry of the log.
 #[derive(Debug, Clone)]
 pub(crate) enum Entry {
-    /// A push.
-    Push(Rc<Batch>),
-    /// What recovery found to be missing, and when.
-    Recovered(Rc<Data>, i64),
+    /// What a push, or a copy from other owners, changed.
+    Stored(Stored),
+    /// A turn of sealing or forgetting.
+    Turn(Turn),
 }
 
 /// One data directory.
@@ -81,8 +78,8 @@ impl Disk {
         let mut store = Store::new();
         for entry in &self.log {
             match entry {
-                Entry::Push(batch) => drop(store.push(batch)),
-                Entry::Recovered(data, at) => store.recovered(data, *at),
+                Entry::Stored(stored) => store.redo(stored),
+                Entry::Turn(turn) => store.apply(*turn),
             }
         }
         store

@@ -178,7 +178,7 @@ impl World {
             let quorum = shard.quorum(mutation);
             for (place, write) in shard.batch.writes.iter().enumerate() {
                 if quorum.verdict(place as u32) == Verdict::Acknowledged {
-                    self.oracle.acknowledge(now, write, shard.partition.0);
+                    self.oracle.acknowledge(now, write, shard.partition.0, shard.epoch);
                 }
             }
         }
@@ -235,7 +235,7 @@ impl Shard {
                 Ok(pushed) => {
                     let epoch = if mutation == Mutation::IgnoreEpochs { self.epoch } else { pushed.epoch };
                     let refusals: Vec<_> = pushed.refusals.iter().map(|place| (*place, ())).collect();
-                    quorum.answer(epoch, &refusals, &[]);
+                    quorum.answer(epoch, &refusals, &pushed.missing);
                 }
                 Err(_) => quorum.fail(),
             }

@@ -3,7 +3,7 @@
 //! Faults stay within what the design promises to survive: at any time at most one owner of a partition may lose
 //! acknowledged samples (its disk, its files, its unsynced pages). Everything else may happen together.
 
-use narthex_model::BootId;
+use narthex_model::{BootId, Cut};
 use narthex_ring::PartitionState;
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     ingester::Ingester,
     message::Write,
     network::{Node, Weather},
+    store::WINDOW,
     world::{Event, World},
 };
 
@@ -25,10 +26,24 @@ pub(crate) enum Fault {
     Lose(usize),
     /// All links work again.
     Heal,
+    /// An owner's disk is replaced by an empty one, if both others are complete.
+    Wipe(usize),
+    /// The middle of an owner's log fails its checks, if both others are complete.
+    Corrupt(usize),
+    /// Nobody reaches the bucket.
+    BucketAway,
+    /// An operator drains a partition.
+    Drain(u32),
+    /// An operator brings a drained partition back.
+    BringBack(u32),
+    /// An operator wants a drained partition to leave.
+    Remove(u32),
 }
 
 /// Series that clients write.
 const SERIES: u64 = 10;
+/// How late their samples are at most.
+const LATEST_MS: u64 = 3_000_000;
 
 impl World {
     /// Brings a new partition's ingesters up, with empty disks.
@@ -37,9 +52,17 @@ impl World {
         for _ in 0..ZONES {
             let boot = self.random_u128();
             self.ingesters.push(Ingester::new(boot, interval));
+            let id = self.ingesters.len() - 1;
+            self.ingesters[id].skew_ms = self.skew();
             let delay = self.below(300);
             self.at(delay, Event::Fault(Fault::Start(self.ingesters.len() - 1)));
         }
+    }
+
+    /// How wrong a clock is: a little, or up to an hour.
+    pub(crate) fn skew(&mut self) -> i64 {
+        let most = if self.chance(250) { 3_600_000 } else { 60_000 };
+        self.below(2 * most + 1) as i64 - most as i64
     }
 
     pub(crate) fn fault(&mut self, fault: Fault) {
@@ -49,7 +72,7 @@ impl World {
                 let down = match node {
                     Node::Distributor(id) => !self.distributors[id].up,
                     Node::Querier(id) => !self.queriers[id].up,
-                    Node::Control | Node::Ingester(_) => false,
+                    _ => false,
                 };
                 if down {
                     self.start_reader(node);
@@ -57,6 +80,16 @@ impl World {
             }
             Fault::Lose(id) => self.lose(id),
             Fault::Heal => self.network.heal(),
+            Fault::Wipe(id) => self.lose_by(id, 0),
+            Fault::Corrupt(id) => self.lose_by(id, 3),
+            Fault::BucketAway => {
+                for node in self.nodes() {
+                    self.network.cut(node, Node::Bucket);
+                }
+            }
+            Fault::Drain(partition) => self.drain_partition(partition),
+            Fault::BringBack(partition) => self.control.bring_back(partition),
+            Fault::Remove(partition) => self.control.request_removal(partition),
         }
     }
 
@@ -68,7 +101,7 @@ impl World {
         let next = 100 + self.below(1_500);
         self.at(next, Event::Chaos);
         let id = self.below(self.ingesters.len() as u64) as usize;
-        match self.below(18) {
+        match self.below(27) {
             0..=2 => self.crash(id, |_| {}),
             3 => self.crash_zone(),
             4 => (0..self.ingesters.len()).for_each(|id| self.crash(id, |_| {})),
@@ -87,7 +120,104 @@ impl World {
                 self.control.bring_back(partition);
             }
             15 => self.check_all_owners(),
+            16..=17 => self.stand_still(),
+            18 => self.bucket.trouble = if self.chance(600) { 20 } else { self.below(400) },
+            19 => self.cut_bucket(),
+            20..=21 => self.scale_in(),
+            22 => {
+                let keeper = self.below(self.keepers.len() as u64) as usize;
+                self.restart_keeper(keeper);
+            }
+            23 => self.replace_all(id),
+            24 => self.ambush_seals(id),
             _ => self.ambush(id),
+        }
+    }
+
+    /// All disks of a partition are replaced one after the other, each once the others are complete.
+    fn replace_all(&mut self, id: usize) {
+        for (turn, owner) in owners_of(partition_of(id)).enumerate() {
+            let at = turn as u64 * 900;
+            self.at(at, Event::Fault(Fault::Wipe(owner)));
+        }
+    }
+
+    /// A partition stops taking writes while the bucket is away, so that its cuts are sealed and wait; then one of the disks that
+    /// sealed loses a part, and another owner had missed writes.
+    fn ambush_seals(&mut self, loser: usize) {
+        let partition = partition_of(loser);
+        let missed = owners_of(partition).find(|owner| *owner != loser).unwrap_or(loser);
+        for distributor in (0..self.distributors.len()).map(Node::Distributor) {
+            self.network.cut(distributor, Node::Ingester(missed));
+        }
+        self.at(500, Event::Fault(Fault::Heal));
+        self.at(501, Event::Fault(Fault::Drain(partition)));
+        self.at(700, Event::Fault(Fault::BucketAway));
+        self.at(1_500, Event::Fault(Fault::Corrupt(loser)));
+        self.at(3_000, Event::Fault(Fault::Heal));
+    }
+
+    /// A new epoch begins while an owner that did not seal a cut forgets it, and its samples come late, to two owners only.
+    pub(crate) fn ambush_forgetting(&mut self, id: usize, cut: Cut) {
+        if self.calm {
+            return;
+        }
+        let partition = partition_of(id);
+        let others: Vec<_> = owners_of(partition).filter(|other| *other != id).collect();
+        let missed = others[self.below(2) as usize];
+        for distributor in (0..self.distributors.len()).map(Node::Distributor) {
+            self.network.cut(distributor, Node::Ingester(missed));
+        }
+        self.control.drain(partition);
+        self.at(1, Event::Fault(Fault::BringBack(partition)));
+        self.ingesters[id].stalled_until = self.now + 900;
+        let start = WINDOW.start(cut.window).0;
+        for turn in 0..20 {
+            let at = start + self.below(WINDOW.as_millis() as u64) as i64;
+            let write = Write { series: self.below(SERIES) as u32, at, value: self.below(1 << 40) as f64 };
+            self.at(500 + turn * 25, Event::ClientWrite { writes: vec![write], tries: 0 });
+        }
+        self.at(1_200, Event::Fault(Fault::Heal));
+    }
+
+    /// A process stands still for longer than garbage is kept, preferably one that commits.
+    fn stand_still(&mut self) {
+        let (length, suspended) = (500 + self.below(8_000), self.chance(500));
+        let committing: Vec<_> = (0..self.ingesters.len()).filter(|id| self.is_committing(*id)).collect();
+        let node = match self.below(10) {
+            0..=5 if !committing.is_empty() => {
+                Node::Ingester(committing[self.below(committing.len() as u64) as usize])
+            }
+            0..=7 => Node::Ingester(self.below(self.ingesters.len() as u64) as usize),
+            8 => Node::Keeper(self.below(self.keepers.len() as u64) as usize),
+            _ => Node::Querier(self.below(self.queriers.len() as u64) as usize),
+        };
+        self.pause(node, length, suspended);
+    }
+
+    /// The bucket is away for some.
+    fn cut_bucket(&mut self) {
+        let share = 200 + self.below(801);
+        for node in self.nodes() {
+            if self.chance(share) {
+                self.network.cut(node, Node::Bucket);
+                self.network.cut(Node::Bucket, node);
+            }
+        }
+        let heal = 200 + self.below(4_000);
+        self.at(heal, Event::Fault(Fault::Heal));
+    }
+
+    /// An operator takes a partition out, and may change its mind at any time.
+    fn scale_in(&mut self) {
+        let partition = self.random_partition();
+        self.drain_partition(partition);
+        if self.chance(400) {
+            let back = self.below(4_000);
+            self.at(back, Event::Fault(Fault::BringBack(partition)));
+        } else {
+            let removal = self.below(1_000);
+            self.at(removal, Event::Fault(Fault::Remove(partition)));
         }
     }
 
@@ -128,12 +258,17 @@ impl World {
 
     /// Takes data away from one owner, if the two others are complete.
     fn lose(&mut self, id: usize) {
+        let how = self.below(7);
+        self.lose_by(id, how);
+    }
+
+    fn lose_by(&mut self, id: usize, how: u64) {
         let others = owners_of(partition_of(id)).filter(|other| *other != id);
         if !others.into_iter().all(|other| self.is_complete(other)) {
             return;
         }
         let (boot, from, count) = (self.random_u128(), self.below(50), 1 + self.below(30));
-        match self.below(7) {
+        match how {
             5..=6 => self.crash(id, |ingester| std::mem::swap(&mut ingester.disk, &mut ingester.spare)),
             0..=1 => self.crash(id, |ingester| ingester.disk.wipe()),
             2 => self.crash(id, |ingester| ingester.disk.lose_files()),
@@ -149,7 +284,8 @@ impl World {
         let ingesters = (0..self.ingesters.len()).map(Node::Ingester);
         let distributors = (0..self.distributors.len()).map(Node::Distributor);
         let queriers = (0..self.queriers.len()).map(Node::Querier);
-        ingesters.chain(distributors).chain(queriers).chain([Node::Control]).collect()
+        let keepers = (0..self.keepers.len()).map(Node::Keeper);
+        ingesters.chain(distributors).chain(queriers).chain(keepers).chain([Node::Control]).collect()
     }
 
     /// Cuts one node off, in one direction or both, from some or all others.
@@ -202,10 +338,29 @@ impl World {
     /// Drains a partition, or cancels a pending one, as long as another takes writes.
     fn drain(&mut self) {
         let partition = self.random_partition();
+        self.drain_partition(partition);
+    }
+
+    fn drain_partition(&mut self, partition: u32) {
         let partitions = (self.ingesters.len() / ZONES) as u32;
         let active = |p: &u32| self.control.state(*p) == Some(PartitionState::Active);
         if (0..partitions).filter(|other| *other != partition).any(|other| active(&other)) {
             self.control.drain(partition);
+        }
+    }
+
+    /// An owner's report; a partition that leaves with it takes its machines along, the volumes stay.
+    pub(crate) fn report(&mut self, id: usize, drained: Option<narthex_model::RingRevision>) {
+        self.control.report(id, drained);
+        self.stop_gone();
+    }
+
+    /// Stops the ingesters of partitions that left.
+    pub(crate) fn stop_gone(&mut self) {
+        for id in 0..self.ingesters.len() {
+            if self.ingesters[id].process.is_some() && self.control.is_gone(partition_of(id)) {
+                self.kill_ingester(id);
+            }
         }
     }
 
@@ -225,8 +380,8 @@ impl World {
         let count = 1 + self.below(5);
         let writes: Vec<_> = (0..count)
             .map(|_| {
-                let late = if self.chance(100) { self.below(20_000) as i64 } else { 0 };
-                let step = if self.chance(50) { 1_000 } else { 1 };
+                let late = if self.chance(250) { self.below(LATEST_MS) as i64 } else { 0 };
+                let step = if self.chance(50) { 600_000 } else { 1 };
                 let at = (self.wall() - late) / step * step;
                 Write { series: self.below(SERIES) as u32, at, value: self.below(1 << 40) as f64 }
             })
@@ -247,6 +402,8 @@ impl World {
         self.calm = true;
         self.network.heal();
         self.network.weather = Weather::CALM;
+        self.bucket.trouble = 0;
+        self.resume_all();
         (0..self.ingesters.len()).for_each(|id| self.start_ingester(id));
         for id in 0..self.distributors.len() {
             self.fault(Fault::StartReader(Node::Distributor(id)));

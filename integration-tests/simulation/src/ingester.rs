@@ -2,22 +2,24 @@
 //!
 //! How it treats requests is in `requests`.
 
-use std::rc::Rc;
+use std::{collections::VecDeque, rc::Rc};
 
 use narthex_ingester::recovery::{
     Adopted, Assessment, Doubt, Found, RecordStanding, Standing, assess, begin, standing,
 };
-use narthex_model::{BootId, Incarnation, PartitionId, RingRevision};
-use narthex_ring::{Replication, Ring};
+use narthex_model::{BootId, Incarnation, ManifestRevision, PartitionId, RingRevision};
+use narthex_ring::{PartitionState, Replication, Ring};
 
 use crate::{
     Mutation,
     control::{ingester_of, owners_of, partition_of},
+    cuts::Operation,
     disk::{Disk, Entry},
+    flusher::{FLUSH_TICK_MS, Flusher},
     message::{Data, Message, Refused, RequestId, Selected},
     network::Node,
     requests::Waiting,
-    store::{Store, missing},
+    store::{Store, Turn, keys, missing},
     world::{Event, World},
 };
 
@@ -49,6 +51,8 @@ pub(crate) struct Ingester {
     pub(crate) interval_sync: bool,
     /// Its disk is slow until then.
     pub(crate) stalled_until: u64,
+    /// Difference of its data clock from the true time, in milliseconds.
+    pub(crate) skew_ms: i64,
     /// The process, if it runs.
     pub(crate) process: Option<Process>,
 }
@@ -67,8 +71,12 @@ pub(crate) struct Process {
     pub(crate) waiting: Vec<Waiting>,
     /// Ring revision that its own incarnation is part of.
     fence: RingRevision,
-    copies: Vec<(usize, Option<Rc<Data>>, RequestId)>,
+    copies: Vec<(usize, Option<Selected>, RequestId)>,
     writing_copy: bool,
+    /// Work on the head, one at a time.
+    pub(crate) operations: VecDeque<Operation>,
+    pub(crate) turn_planned: bool,
+    pub(crate) flusher: Flusher,
 }
 
 /// Time between signs of life.
@@ -83,6 +91,7 @@ impl Ingester {
             boot: BootId(boot),
             interval_sync,
             stalled_until: 0,
+            skew_ms: 0,
             process: None,
         }
     }
@@ -121,19 +130,29 @@ impl Ingester {
             fence: RingRevision(0),
             copies: Vec::new(),
             writing_copy: false,
+            operations: VecDeque::new(),
+            turn_planned: false,
+            flusher: Flusher::default(),
         });
     }
+}
+
+/// Whether the owner is registered.
+fn serves_or_recovers(ingester: &Ingester) -> bool {
+    let phase = ingester.process.as_ref().map(|process| process.phase);
+    matches!(phase, Some(Phase::Serving | Phase::Recovering))
 }
 
 impl World {
     /// Starts an ingester's process if its machine has none running.
     pub(crate) fn start_ingester(&mut self, id: usize) {
-        if self.ingesters[id].process.is_some() {
+        if self.ingesters[id].process.is_some() || self.control.is_gone(partition_of(id)) {
             return;
         }
         self.ingesters[id].boot_up();
         let replay = 5 + self.ingesters[id].disk.len() as u64 / 10;
         self.timer(Node::Ingester(id), replay, Event::Replayed(id));
+        self.timer(Node::Ingester(id), replay + FLUSH_TICK_MS, Event::FlushTick(id));
     }
 
     /// Kills the process. The page cache stays unless the machine goes too.
@@ -165,6 +184,9 @@ impl World {
         process.assessment = assessment;
         process.phase = Phase::Joining;
         let incarnation = record.incarnation;
+        if own != Some(incarnation) {
+            self.oracle.unsealed(id);
+        }
         ingester.disk.record = Some(record);
         ingester.disk.used = true;
         self.send(Node::Ingester(id), Node::Control, Message::Register(incarnation));
@@ -182,16 +204,32 @@ impl World {
             _ => Message::AskRing,
         };
         self.send(node, Node::Control, message);
+        if serves_or_recovers(&self.ingesters[id]) {
+            self.adopt(id);
+        }
+        let drained = self.drained(id);
+        self.send(node, Node::Control, Message::Drained(drained));
         self.ask_copies(id);
         self.timer(node, TICK_MS, Event::IngesterTick(id));
         self.pump(id);
+    }
+
+    /// The ring by which the owner serves, takes no writes and holds nothing, if that is so.
+    fn drained(&self, id: usize) -> Option<RingRevision> {
+        let process = self.ingesters[id].process.as_ref()?;
+        let state = process.ring.partition(PartitionId(partition_of(id)))?.state;
+        let inactive = state == PartitionState::Inactive && !process.adopted.active;
+        let serves = process.phase == Phase::Serving && process.inflight == 0;
+        let holds = process.store.head().stats().chunks > 0;
+        (inactive && serves && !holds).then(|| process.ring.revision())
     }
 
     pub(crate) fn registered(&mut self, id: usize, incarnation: Incarnation, first: bool, ring: Rc<Ring>) {
         let mutation = self.mutation;
         let ingester = &mut self.ingesters[id];
         let Some(process) = &mut ingester.process else { return };
-        let record = ingester.disk.record.as_mut().expect("written at start");
+        // An answer to the process before, perhaps, whose disk this one does not have.
+        let Some(record) = &mut ingester.disk.record else { return };
         if process.phase != Phase::Joining || record.incarnation != incarnation {
             return;
         }
@@ -254,7 +292,7 @@ impl World {
             return;
         }
         if let Some((_, data, _)) = process.copies.iter_mut().find(|(_, _, asked)| *asked == request) {
-            *data = Some(selected.data);
+            *data = Some(selected);
         }
         let got: Vec<_> = process.copies.iter().filter_map(|(_, data, _)| data.clone()).collect();
         let needed = if mutation == Mutation::CopyFromOne { 1 } else { 2 };
@@ -263,19 +301,30 @@ impl World {
         }
         process.writing_copy = true;
         let nothing = Rc::new(Data::new());
-        let right = got.get(1).unwrap_or(&nothing);
-        let copy = Rc::new(missing(&process.store.data(), &got[0], right));
+        let right = got.get(1).map_or(&nothing, |right| &right.data);
+        let copy = Rc::new(missing(&process.store.data(), &got[0].data, right));
+        let acted = got.iter().map(|from| from.acted).max().unwrap_or_default();
+        if mutation != Mutation::KeepSeals {
+            // What this disk sealed lacks what it lost.
+            self.step(id, Turn::VoidSeals);
+            self.oracle.unsealed(id);
+        }
         let delay = self.below(50) + 1;
-        self.timer(Node::Ingester(id), delay, Event::CopyWritten(id, copy));
+        self.timer(Node::Ingester(id), delay, Event::CopyWritten(id, copy, acted));
     }
 
-    pub(crate) fn copy_written(&mut self, id: usize, copy: Rc<Data>) {
-        let now = self.wall();
+    pub(crate) fn copy_written(&mut self, id: usize, copy: Rc<Data>, acted: ManifestRevision) {
+        let (now, mutation) = (self.wall(), self.mutation);
         let ingester = &mut self.ingesters[id];
         let Some(process) = &mut ingester.process else { return };
-        process.store.recovered(&copy, now);
+        let epoch = process.adopted.epoch;
+        let changes = process.store.recovered(&copy, now, epoch);
         process.phase = Phase::Serving;
-        ingester.disk.append(Entry::Recovered(copy, now));
+        ingester.disk.append(Entry::Stored(changes));
+        if mutation != Mutation::CopyWithoutActing && process.store.head().acted() < acted {
+            self.step(id, Turn::Act(acted));
+        }
+        let ingester = &mut self.ingesters[id];
         ingester.disk.sync();
         ingester.disk.record.as_mut().expect("written at start").standing = RecordStanding::Complete;
         self.check_owners(partition_of(id));
@@ -294,7 +343,7 @@ impl World {
             .map(|id| {
                 let ingester = &self.ingesters[id];
                 match &ingester.process {
-                    Some(process) if process.phase == Phase::Serving => (id, process.store.keys()),
+                    Some(process) if process.phase == Phase::Serving => (id, keys(&process.store.data())),
                     _ => (id, ingester.disk.holds()),
                 }
             })

@@ -1,9 +1,11 @@
 //! What simulated processes say to each other, in the shape of the real protocol.
 
-use std::{collections::BTreeMap, fmt, rc::Rc};
+use std::{collections::BTreeMap, fmt, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
-use narthex_model::{Epoch, Incarnation, RingRevision, Value};
+use narthex_chunk::SetHash;
+use narthex_manifest::{Listing, Manifest, Object, SegmentId};
+use narthex_model::{BlockId, Cut, Epoch, Incarnation, ManifestRevision, RingRevision, Value};
 use narthex_ring::Ring;
 
 /// A number that ties a reply to its request; unique in a run.
@@ -50,6 +52,8 @@ pub(crate) struct Pushed {
     pub(crate) epoch: Epoch,
     /// Places of samples that were refused for good.
     pub(crate) refusals: Vec<u32>,
+    /// Places of samples whose window is sealed here.
+    pub(crate) missing: Vec<u32>,
 }
 
 /// An owner's answer to a read.
@@ -59,8 +63,86 @@ pub(crate) struct Selected {
     pub(crate) ring_revision: RingRevision,
     /// The epoch that the owner acts on.
     pub(crate) epoch: Epoch,
+    /// The newest manifest by which it forgot samples.
+    pub(crate) acted: ManifestRevision,
     /// All that it holds.
     pub(crate) data: Rc<Data>,
+}
+
+/// What an owner tells of a cut that it sealed.
+#[derive(Debug, Clone)]
+pub(crate) struct SealedCut {
+    /// Set hashes by series.
+    pub(crate) digests: BTreeMap<u32, SetHash>,
+    /// Samples of the series that were asked for.
+    pub(crate) data: Data,
+}
+
+/// A request to the bucket.
+#[derive(Debug, Clone)]
+pub(crate) enum Ask {
+    /// The newest root, by a LIST.
+    Newest,
+    /// A root and its segments.
+    Root(ManifestRevision),
+    /// When a block was put.
+    Head(BlockId),
+    /// A block's samples.
+    Block(BlockId),
+    /// All objects.
+    List,
+    /// Puts a block.
+    PutBlock(BlockId, Rc<Data>),
+    /// Puts a segment.
+    PutSegment(SegmentId),
+    /// Puts a root; over one that is there only where a rule is broken on purpose.
+    PutRoot {
+        /// The root.
+        manifest: Arc<Manifest>,
+        /// Fails if there is one.
+        if_absent: bool,
+    },
+    /// Deletes an object.
+    Delete(Garbage),
+}
+
+impl Ask {
+    /// Whether it changes nothing.
+    pub(crate) fn is_read(&self) -> bool {
+        matches!(self, Self::Newest | Self::Root(_) | Self::Head(_) | Self::Block(_) | Self::List)
+    }
+}
+
+/// Something to delete.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Garbage {
+    /// A root.
+    Root(ManifestRevision),
+    /// A block or a segment.
+    Object(Object),
+}
+
+/// What the bucket answers.
+#[derive(Debug, Clone)]
+pub(crate) enum Told {
+    /// The newest root.
+    Newest(Option<ManifestRevision>),
+    /// A root.
+    Root(Arc<Manifest>),
+    /// It is not there.
+    Absent,
+    /// The block is there.
+    Headed,
+    /// A block's samples.
+    Block(Rc<Data>),
+    /// Everything with its dates.
+    Listing(Rc<Listing>),
+    /// Done.
+    Written,
+    /// There is one already.
+    Exists,
+    /// 503, or no answer in time: it may have been done or may still be.
+    Failed,
 }
 
 /// A message.
@@ -90,6 +172,18 @@ pub(crate) enum Message {
     Select { request: RequestId, ring_revision: RingRevision },
     /// Owner to whoever asked.
     Selected(RequestId, Result<Selected, Refused>),
+    /// Flusher to another owner: seal this, tell digests, and the samples of these series.
+    Seal { request: RequestId, ring_revision: RingRevision, cut: Cut, series: Rc<Vec<u32>> },
+    /// The answer.
+    Sealed(RequestId, Result<Rc<SealedCut>, Refused>),
+    /// Owner to control plane: it serves, knows that its partition takes no writes, and holds nothing of it (rule 11).
+    Drained(Option<RingRevision>),
+    /// A commit, told to the control plane and by it to everyone.
+    Hint(ManifestRevision),
+    /// Anyone to the bucket.
+    Ask(RequestId, Rc<Ask>),
+    /// The answer, with the bucket's date of the object.
+    Told(RequestId, Told, Option<i64>),
 }
 
 impl fmt::Debug for Message {
@@ -120,6 +214,26 @@ impl fmt::Debug for Message {
                     .map(|s| (s.ring_revision.0, s.data.values().map(Vec::len).sum::<usize>()));
                 write!(f, "selected {request} {answer:?}")
             }
+            Self::Seal { request, ring_revision, cut, series } => {
+                write!(f, "seal {request} ring {ring_revision} {cut} {series:?}")
+            }
+            Self::Sealed(request, answer) => {
+                let answer = answer.as_ref().map(|cut| cut.digests.len());
+                write!(f, "sealed {request} {answer:?}")
+            }
+            Self::Drained(revision) => write!(f, "drained {revision:?}"),
+            Self::Hint(revision) => write!(f, "hint {revision}"),
+            Self::Ask(request, ask) => match &**ask {
+                Ask::PutBlock(id, _) => write!(f, "ask {request} PutBlock({id})"),
+                Ask::PutRoot { manifest, .. } => write!(f, "ask {request} PutRoot({})", manifest.revision()),
+                ask => write!(f, "ask {request} {ask:?}"),
+            },
+            Self::Told(request, told, _) => match told {
+                Told::Root(manifest) => write!(f, "told {request} Root({})", manifest.revision()),
+                Told::Block(_) => write!(f, "told {request} Block"),
+                Told::Listing(_) => write!(f, "told {request} Listing"),
+                told => write!(f, "told {request} {told:?}"),
+            },
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Deliberate breaks of a rule. A simulation that cannot see them proves nothing, so each has a test that finds a failing
 //! seed.
 
+/// What cuts are named by once their history is forgotten: the epoch and this.
+pub(crate) const ALIAS: u64 = 1 << 40;
+
 /// Which rule is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutation {
@@ -28,4 +31,44 @@ pub enum Mutation {
     ReadQuorumOfOne,
     /// An owner replies before the sample is in its WAL.
     ReplyBeforeWal,
+    /// Digests are given without keeping pushes out of the window (breaks rule 1).
+    DoNotSeal,
+    /// A seal is answered before it is synced (breaks rule 1).
+    SealUnsynced,
+    /// A block is written from what one owner sealed (breaks rule 1).
+    FlushAlone,
+    /// A RECOVERING owner seals and gives digests (breaks rule 2).
+    SealRecovering,
+    /// What a doubtful disk had sealed stands after it copied (breaks rule 2).
+    KeepSeals,
+    /// Whoever copies from other owners does not take over by which manifest they forgot (breaks rules 2 and 6).
+    CopyWithoutActing,
+    /// An owner seals for any epoch, whichever it acts on (breaks rule 3).
+    SealAnyEpoch,
+    /// An owner takes up a new epoch while it forgets a cut (breaks rule 3).
+    ForgetWithoutPass,
+    /// A cut counts as committed only while the block that it came with is there (breaks rule 4).
+    ForgetCutHistory,
+    /// A root that was written counts as committed without a LIST (breaks rule 5).
+    TrustPutReply,
+    /// Blocks are planned on any manifest, whatever owners forgot (breaks rule 6).
+    IgnoreActedRevision,
+    /// "Already exists" counts as the own root (breaks rule 8).
+    TrustExists,
+    /// Whoever does not know whether a commit went through deletes the block and begins anew (breaks rule 8).
+    DeleteOnUnknown,
+    /// A root is written over the one that came in between, and its edit never evaluated on that (breaks rule 9).
+    OverwriteRoot,
+    /// Blocks are named without a look at them (breaks rule 10).
+    SkipHead,
+    /// Orphans are deleted by the local clock (breaks rule 10).
+    LocalClock,
+    /// Orphans are deleted although a commit that began in time may still name them (breaks rule 10).
+    NeverGiveUp,
+    /// A partition leaves while its owners hold cuts (breaks rule 11).
+    LeaveWithCuts,
+    /// A partition leaves when one owner holds no cut (breaks rule 11).
+    LeaveOnOneReport,
+    /// The departure of a partition is no reason to look for a newer manifest (breaks rules 6 and 11).
+    IgnoreDepartures,
 }

@@ -15,6 +15,10 @@ pub(crate) enum Node {
     Distributor(usize),
     /// A querier.
     Querier(usize),
+    /// A keeper of the bucket: collects garbage and compacts.
+    Keeper(usize),
+    /// The bucket, as one linearizable machine.
+    Bucket,
 }
 
 /// How bad the network is.

@@ -4,13 +4,20 @@
 //! |---|---|
 //! | W-1 | at every acknowledgement: two owners stored the sample, in one epoch |
 //! | W-2 | in every answer: one value a timestamp, and one that was written |
-//! | F-5 | whenever an owner becomes complete: of the complete owners at most one lacks any acknowledged sample |
+//! | F-5 | whenever an owner becomes complete or forgets: of the complete owners at most one lacks any acknowledged sample that is in no block |
 //! | R-1, R-2 | every answered read holds every sample acknowledged before it began |
+//! | R-3 | every answered read planned blocks on a manifest as new as the answers of owners |
 //! | P-1 | whenever an owner stores a push: every registered reader that answers knows the partition |
+//!
+//! What it knows of cuts and blocks, and checks about them, is in [`line`].
+
+mod line;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use narthex_model::{Epoch, Value};
+
+use line::Line;
 
 use crate::message::{Data, Write};
 
@@ -30,6 +37,8 @@ pub struct Violation {
 struct Acknowledged {
     at: u64,
     partition: u32,
+    /// The first in which it was acknowledged.
+    epoch: Epoch,
     values: BTreeSet<u64>,
 }
 
@@ -40,8 +49,13 @@ pub struct Oracle {
     stored: BTreeMap<(Key, u64), BTreeSet<(Epoch, usize)>>,
     acknowledged: BTreeMap<Key, Acknowledged>,
     violations: Vec<Violation>,
+    line: Line,
     /// Reads that were answered and checked.
     pub reads: u64,
+    /// Blocks that were committed, compacted ones not counted.
+    pub commits: u64,
+    /// How often an owner forgot a cut.
+    pub forgotten: u64,
 }
 
 impl Oracle {
@@ -51,13 +65,14 @@ impl Oracle {
     }
 
     /// An owner stored a sample, or held the equal value, for a push of an epoch.
-    pub(crate) fn stored(&mut self, write: &Write, epoch: Epoch, ingester: usize) {
+    pub(crate) fn stored(&mut self, now: u64, write: &Write, epoch: Epoch, ingester: usize) {
         let key = ((write.series, write.at), write.value.to_bits());
         self.stored.entry(key).or_default().insert((epoch, ingester));
+        self.check_seal(now, &(write.series, write.at), epoch, ingester);
     }
 
     /// A distributor told its client that the sample is safe.
-    pub(crate) fn acknowledge(&mut self, now: u64, write: &Write, partition: u32) {
+    pub(crate) fn acknowledge(&mut self, now: u64, write: &Write, partition: u32, epoch: Epoch) {
         let key = (write.series, write.at);
         let stored = self.stored.get(&(key, write.value.to_bits()));
         let in_one_epoch = stored.is_some_and(|stored| {
@@ -66,9 +81,10 @@ impl Oracle {
         if !in_one_epoch {
             self.violate("W-1", now, format!("{write:?} was acknowledged, stored by {stored:?}"));
         }
+        self.acknowledged_late(now, &key, partition, epoch);
         let entry = self.acknowledged.entry(key);
-        let entry = entry.or_insert_with(|| Acknowledged { at: now, partition, values: BTreeSet::new() });
-        entry.values.insert(write.value.to_bits());
+        let fresh = || Acknowledged { at: now, partition, epoch, values: BTreeSet::new() };
+        entry.or_insert_with(fresh).values.insert(write.value.to_bits());
     }
 
     /// Number of acknowledged samples.
@@ -123,7 +139,7 @@ impl Oracle {
             |(key, _)| {
                 let lacking: Vec<_> =
                     complete.iter().filter(|(_, held)| !held.contains(key)).map(|(id, _)| *id).collect();
-                (lacking.len() > 1).then_some((*key, lacking))
+                (lacking.len() > 1 && !self.is_readable(key)).then_some((*key, lacking))
             },
         );
         if let Some((key, lacking)) = lacking {

@@ -1,12 +1,16 @@
-//! A simulated querier: the real quorum decides whom to ask and when enough is known, the real merge settles the answers.
+//! A simulated querier: the real quorum decides whom to ask and when enough is known, the real plan which blocks to read, the
+//! real merge settles the answers.
 //!
-//! An answer from a newer ring makes it plan again (rule 7).
+//! An answer from a newer ring makes it plan again (rule 7). Some reads pause for long between the answers of heads and the
+//! blocks (rule 6). What is known of the manifest is in `blocks`.
+
+mod blocks;
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use narthex_model::{RingRevision, Value};
+use narthex_model::{ManifestRevision, RingRevision, TimeRange, Value};
 use narthex_promql::SeriesData;
-use narthex_querier::read::{Failure, ReadQuorum, Step, merge_copies, merge_partitions};
+use narthex_querier::read::{BlockFilter, BlockPlan, Departures, Failure, ReadQuorum, Step, merge_copies};
 use narthex_ring::{Replication, Ring};
 
 use crate::{
@@ -17,6 +21,8 @@ use crate::{
     network::Node,
     world::{Event, World},
 };
+pub(crate) use blocks::Look;
+use blocks::Looked;
 
 /// A querier's process; `None` ring: it does not serve yet.
 #[derive(Debug, Default)]
@@ -26,11 +32,23 @@ pub(crate) struct Querier {
     /// What it knows.
     pub(crate) ring: Option<Rc<Ring>>,
     reads: BTreeMap<RequestId, Read>,
+    departures: Departures,
+    looked: Option<Looked>,
 }
 
 #[derive(Debug)]
 struct Read {
     began: u64,
+    /// How long it pauses before it goes on to blocks.
+    pause: u64,
+    blocks: BlockPlan,
+    /// What came of heads and blocks.
+    results: Vec<Vec<SeriesData>>,
+    /// The newest manifest that was planned on, and what owners acted on.
+    planned_on: ManifestRevision,
+    acted: ManifestRevision,
+    /// Since which ring no partition had left when owners were asked.
+    departed: RingRevision,
     planned: u32,
     revision: RingRevision,
     waits_for_ring: bool,
@@ -50,11 +68,13 @@ struct Part {
 struct Asked {
     ingester: usize,
     request: Option<RequestId>,
-    data: Option<Rc<Data>>,
+    data: Option<Selected>,
 }
 
 /// How long a client waits for its answer.
-const TIMEOUT_MS: u64 = 700;
+const TIMEOUT_MS: u64 = 1_500;
+/// The longest pause of a read, longer than cuts are kept and removed blocks are.
+const LONGEST_PAUSE_MS: u64 = 7_000;
 /// When more owners are asked because the first are slow.
 const SLOW_MS: u64 = 150;
 
@@ -65,8 +85,15 @@ impl World {
             return;
         }
         let number = self.request();
+        let pause = if !self.calm && self.chance(100) { self.below(LONGEST_PAUSE_MS) } else { 0 };
         let read = Read {
             began: self.now,
+            pause,
+            blocks: BlockPlan::new(BlockFilter::new(TimeRange::ALL, &[])),
+            results: Vec::new(),
+            planned_on: ManifestRevision(0),
+            acted: ManifestRevision(0),
+            departed: RingRevision(0),
             planned: 0,
             revision: RingRevision(0),
             waits_for_ring: false,
@@ -74,8 +101,9 @@ impl World {
         };
         self.queriers[id].reads.insert(number, read);
         self.plan(id, number);
+        self.begin_blocks(id, number);
         self.timer(Node::Querier(id), SLOW_MS, Event::ReadSlow(id, number));
-        self.timer(Node::Querier(id), TIMEOUT_MS, Event::ReadTimeout(id, number));
+        self.timer(Node::Querier(id), TIMEOUT_MS + 2 * pause, Event::ReadTimeout(id, number));
     }
 
     fn plan(&mut self, id: usize, number: RequestId) {
@@ -93,9 +121,11 @@ impl World {
         });
         let parts: Vec<_> = parts.collect();
         let count = parts.len();
+        let (departed, _) = self.departed(id);
         let Some(read) = self.queriers[id].reads.get_mut(&number) else { return };
         read.planned += 1;
         read.revision = ring.revision();
+        read.departed = departed;
         read.waits_for_ring = false;
         read.parts = parts;
         for part in 0..count {
@@ -164,8 +194,9 @@ impl World {
             // A doubled message.
             Ok(_) if asked.data.is_some() => return,
             Ok(selected) => {
-                asked.data = Some(selected.data);
-                self.advance(id, number, part, |quorum| quorum.answered(owner, selected.epoch));
+                let epoch = selected.epoch;
+                asked.data = Some(selected);
+                self.advance(id, number, part, |quorum| quorum.answered(owner, epoch));
             }
             Err(_) => {
                 self.advance(id, number, part, |quorum| {
@@ -173,24 +204,30 @@ impl World {
                 });
             }
         }
-        self.answer_read(id, number);
+        self.heads_answered(id, number);
     }
 
-    /// Answers a read once every partition has its quorum.
-    fn answer_read(&mut self, id: usize, number: RequestId) {
+    /// Once every partition has its quorum, blocks are what is left.
+    fn heads_answered(&mut self, id: usize, number: RequestId) {
         let complete =
             |read: &Read| !read.parts.is_empty() && read.parts.iter().all(|part| part.complete.is_some());
-        if !self.queriers[id].reads.get(&number).is_some_and(complete) {
+        let Some(read) = self.queriers[id].reads.get_mut(&number).filter(|read| complete(read)) else {
             return;
-        }
-        let Some(read) = self.queriers[id].reads.remove(&number) else { return };
-        let partitions = read.parts.iter().map(|part| {
+        };
+        for part in std::mem::take(&mut read.parts) {
             let owners = part.complete.iter().flatten();
-            let copies = owners.filter_map(|owner| part.owners[*owner].data.as_deref().map(series));
-            merge_copies(copies.collect()).series
-        });
-        let merged = merge_partitions(partitions.collect());
-        self.oracle.read(self.now, read.began, &data(&merged));
+            let counted: Vec<_> = owners.filter_map(|owner| part.owners[*owner].data.as_ref()).collect();
+            let acted = counted.iter().map(|selected| selected.acted).max();
+            read.acted = read.acted.max(acted.unwrap_or_default());
+            let copies = counted.iter().map(|selected| series(&selected.data));
+            read.results.push(merge_copies(copies.collect()).series);
+        }
+        let pause = read.pause;
+        if pause == 0 {
+            self.go_on_to_blocks(id, number);
+        } else {
+            self.timer(Node::Querier(id), pause, Event::ReadResumed(id, number));
+        }
     }
 
     pub(crate) fn querier_ring(&mut self, id: usize, ring: Rc<Ring>) {

@@ -7,25 +7,35 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
     rc::Rc,
+    time::Duration,
 };
 
-use narthex_model::Epoch;
+use narthex_ingester::flush::Schedule;
+use narthex_manifest::Event as Came;
+use narthex_model::{Epoch, ManifestRevision};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
     Mutation,
+    bucket::Bucket,
     control::Control,
     distributor::Distributor,
     faults::Fault,
     ingester::Ingester,
-    message::{Batch, Data, Message, RequestId, Write},
+    keeper::Keeper,
+    manifests::{Asks, Catalogue},
+    message::{Batch, Data, Message, RequestId, Told, Write},
     network::{Network, Node, Weather},
     oracle::Oracle,
     querier::Querier,
+    requests::Wanted,
+    store::WINDOW,
 };
 
-/// True time at the start, in milliseconds: the beginning of a window, a little before its end comes.
+/// True time at the start, in milliseconds: the beginning of a window.
 const START_MS: i64 = 1_700_006_400_000;
+/// How fast the data clock goes: hours of samples pass in seconds of requests and bucket.
+const RATE: i64 = 600;
 
 /// What happens.
 #[derive(Debug)]
@@ -57,7 +67,25 @@ pub(crate) enum Event {
         batch: Rc<Batch>,
     },
     /// A recovering ingester wrote what it was missing.
-    CopyWritten(usize, Rc<Data>),
+    CopyWritten(usize, Rc<Data>, ManifestRevision),
+    /// An ingester goes on with work on its head.
+    OperationTurn(usize),
+    /// An owner looks at what is due.
+    FlushTick(usize),
+    /// Another owner does not answer a flusher.
+    SealTimeout(usize, RequestId),
+    /// A flusher tries an edit again.
+    CommitAgain(usize, RequestId),
+    /// The bucket does not answer.
+    AskTimeout(Node, RequestId),
+    /// A process looks again for a revision that is not there yet.
+    LookAgain(Node),
+    /// A process goes on with its commit.
+    CommitWaited(Node),
+    /// A keeper's regular work.
+    KeeperTick(usize),
+    /// A read goes on after a pause.
+    ReadResumed(usize, RequestId),
     /// A reader's regular work.
     ReaderTick(Node),
     /// A client gives up.
@@ -79,6 +107,15 @@ pub(crate) enum Event {
     Fault(Fault),
     /// The next fault is chosen.
     Chaos,
+}
+
+/// A process stands still.
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    from: u64,
+    until: u64,
+    /// Its monotonic clock stands still too.
+    suspended: bool,
 }
 
 #[derive(Debug)]
@@ -104,6 +141,22 @@ pub(crate) struct World {
     pub(crate) distributors: Vec<Distributor>,
     /// Readers.
     pub(crate) queriers: Vec<Querier>,
+    /// Collectors and compactors.
+    pub(crate) keepers: Vec<Keeper>,
+    /// The bucket.
+    pub(crate) bucket: Bucket,
+    /// What processes know of the manifest.
+    pub(crate) catalogues: BTreeMap<Node, Catalogue>,
+    /// What they asked the bucket for.
+    pub(crate) asks: Asks,
+    /// When windows are cut.
+    pub(crate) schedule: Schedule,
+    /// Hints do not reach one of the queriers.
+    pub(crate) deaf: bool,
+    /// How long a cut is kept after its commit was seen.
+    pub(crate) keep_ms: u64,
+    /// Processes that stand still.
+    paused: BTreeMap<Node, Pause>,
     /// The judge.
     pub(crate) oracle: Oracle,
     /// Tell on standard error what happens.
@@ -124,6 +177,9 @@ const READER_TICK_MS: u64 = 200;
 impl World {
     /// A world without processes.
     pub(crate) fn new(seed: u64, mutation: Mutation) -> Self {
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        let schedule =
+            Schedule { length: WINDOW, max_age: minutes(10), slack: minutes(1), jitter: minutes(5) };
         Self {
             now: 0,
             mutation,
@@ -132,6 +188,14 @@ impl World {
             ingesters: Vec::new(),
             distributors: Vec::new(),
             queriers: Vec::new(),
+            keepers: Vec::new(),
+            bucket: Bucket::new(),
+            catalogues: BTreeMap::new(),
+            asks: Asks::new(),
+            schedule,
+            deaf: false,
+            keep_ms: 800,
+            paused: BTreeMap::new(),
             oracle: Oracle::default(),
             trace: false,
             calm: false,
@@ -166,9 +230,9 @@ impl World {
         self.rng.random()
     }
 
-    /// True time in milliseconds since the epoch.
+    /// True time in milliseconds since the epoch, as samples have it.
     pub(crate) fn wall(&self) -> i64 {
-        START_MS + self.now as i64
+        START_MS + self.now as i64 * RATE
     }
 
     /// A new number for a request.
@@ -192,11 +256,15 @@ impl World {
     pub(crate) fn send(&mut self, from: Node, to: Node, message: Message) {
         let request = matches!(
             message,
-            Message::Push { .. } | Message::Select { .. } | Message::Register(_) | Message::RegisterReader
+            Message::Push { .. }
+                | Message::Select { .. }
+                | Message::Seal { .. }
+                | Message::Register(_)
+                | Message::RegisterReader
         );
         for delay in self.network.deliveries(from, to, &mut self.rng) {
             let event = Event::Deliver { from, to, message: message.clone() };
-            if request || to == Node::Control {
+            if request || to == Node::Control || to == Node::Bucket {
                 self.at(delay, event);
             } else {
                 self.timer(to, delay, event);
@@ -214,9 +282,49 @@ impl World {
         self.generations.get(&node).copied().unwrap_or_default()
     }
 
+    /// Everybody goes on.
+    pub(crate) fn resume_all(&mut self) {
+        self.paused.clear();
+    }
+
     /// The process of a node died: its timers and the replies to it are void.
     pub(crate) fn next_generation(&mut self, node: Node) {
         *self.generations.entry(node).or_default() += 1;
+        self.paused.remove(&node);
+        self.forget_catalogue(node);
+    }
+
+    /// When an event happens instead, if the process that it is for stands still. What was sent to it comes when it goes on;
+    /// its own timers too, or, where its clock stood still as well, as much later as that took.
+    fn postponed(&self, planned: &Planned) -> Option<u64> {
+        if self.paused.is_empty() {
+            return None;
+        }
+        let (node, timer) = match (&planned.owner, &planned.event) {
+            (_, Event::Deliver { to, .. }) => (to, false),
+            (Some((node, _)), _) => (node, true),
+            (None, _) => return None,
+        };
+        let pause = self.paused.get(node).filter(|pause| pause.until > self.now)?;
+        Some(if timer && pause.suspended { self.now + pause.until - pause.from } else { pause.until })
+    }
+
+    /// The newest message to the bucket takes so much longer.
+    pub(crate) fn delay_last(&mut self, by: u64) {
+        let to_bucket = |planned: &Planned| matches!(planned.event, Event::Deliver { to: Node::Bucket, .. });
+        let Some((order, _)) = self.planned.iter().rev().find(|(_, planned)| to_bucket(planned)) else {
+            return;
+        };
+        let order = *order;
+        let Some(planned) = self.planned.remove(&order) else { return };
+        self.plan_event(by, planned.owner, planned.event);
+    }
+
+    /// A process stands still from now on.
+    pub(crate) fn pause(&mut self, node: Node, length: u64, suspended: bool) {
+        let (from, until) = (self.now, self.now + length);
+        self.note(|| format!("{node:?} stands still until {until}"));
+        self.paused.insert(node, Pause { from, until, suspended });
     }
 
     /// Runs until a time, or until the oracle has seen enough.
@@ -227,9 +335,28 @@ impl World {
             }
             self.queue.pop();
             self.now = time;
-            let Some(Planned { owner, event }) = self.planned.remove(&order) else { continue };
+            let Some(planned) = self.planned.get(&order) else { continue };
+            let postponed = self.postponed(planned);
+            let Some(planned) = self.planned.remove(&order) else { continue };
+            if let Some(time) = postponed {
+                // Anew, so that what is postponed to the same time keeps its order.
+                self.order += 1;
+                self.queue.push(Reverse((time, self.order)));
+                self.planned.insert(self.order, planned);
+                continue;
+            }
+            let Planned { owner, event } = planned;
             if owner.is_none_or(|(node, generation)| self.generation(node) == generation) {
-                if !matches!(event, Event::IngesterTick(_) | Event::ReaderTick(_) | Event::Workload) {
+                let quiet = matches!(
+                    event,
+                    Event::IngesterTick(_)
+                        | Event::ReaderTick(_)
+                        | Event::Workload
+                        | Event::FlushTick(_)
+                        | Event::KeeperTick(_)
+                        | Event::OperationTurn(_)
+                );
+                if !quiet {
                     self.note(|| format!("{event:?}"));
                 }
                 self.happen(event);
@@ -244,7 +371,16 @@ impl World {
             Event::Replayed(id) => self.replayed(id),
             Event::IngesterTick(id) => self.ingester_tick(id),
             Event::Stored { id, to, request, epoch, batch } => self.stored(id, to, request, epoch, &batch),
-            Event::CopyWritten(id, copy) => self.copy_written(id, copy),
+            Event::CopyWritten(id, copy, acted) => self.copy_written(id, copy, acted),
+            Event::OperationTurn(id) => self.operation_turn(id),
+            Event::FlushTick(id) => self.flush_tick(id),
+            Event::SealTimeout(id, request) => self.seal_timeout(id, request),
+            Event::CommitAgain(id, job) => self.commit_again(id, job),
+            Event::AskTimeout(node, request) => self.told(node, request, Told::Failed, None),
+            Event::LookAgain(node) => self.begin_look(node),
+            Event::CommitWaited(node) => self.commit_came(node, Came::Waited),
+            Event::KeeperTick(id) => self.keeper_tick(id),
+            Event::ReadResumed(id, number) => self.go_on_to_blocks(id, number),
             Event::ReaderTick(node) => self.reader_tick(node),
             Event::PushTimeout(id, number) => self.push_timeout(id, number),
             Event::ReadSlow(id, number) => self.read_slow(id, number),
@@ -259,16 +395,26 @@ impl World {
     fn deliver(&mut self, from: Node, to: Node, message: Message) {
         match (to, message) {
             (Node::Control, message) => self.control_message(from, message),
+            (Node::Bucket, Message::Ask(request, ask)) => self.bucket_request(from, request, &ask),
+            (to, Message::Told(request, told, date)) => self.told(to, request, told, date),
+            (to, Message::Hint(revision)) => {
+                let catalogue = self.catalogue(to);
+                catalogue.hint = catalogue.hint.max(revision);
+            }
+            (Node::Ingester(id), Message::Seal { request, ring_revision, cut, series }) => {
+                self.ingester_request(id, from, request, ring_revision, Wanted::Seal(cut, series));
+            }
+            (Node::Ingester(id), Message::Sealed(request, answer)) => self.sealed(id, request, answer),
             (Node::Ingester(id), Message::Registered(incarnation, first, ring)) => {
                 self.registered(id, incarnation, first, ring);
             }
             (Node::Ingester(id), Message::Place(registered)) => self.placed(id, registered),
             (Node::Ingester(id), Message::Ring(ring)) => self.ingester_ring(id, ring),
             (Node::Ingester(id), Message::Push { request, epoch, ring_revision, batch }) => {
-                self.ingester_request(id, from, request, ring_revision, Some((epoch, batch)));
+                self.ingester_request(id, from, request, ring_revision, Wanted::Push(epoch, batch));
             }
             (Node::Ingester(id), Message::Select { request, ring_revision }) => {
-                self.ingester_request(id, from, request, ring_revision, None);
+                self.ingester_request(id, from, request, ring_revision, Wanted::Read);
             }
             (Node::Ingester(id), Message::Selected(request, answer)) => self.copied(id, request, answer),
             (Node::Distributor(id), Message::Ring(ring)) => self.distributor_ring(id, ring),
@@ -290,6 +436,17 @@ impl World {
                 let ring = self.control.ring();
                 self.send(Node::Control, from, Message::Registered(incarnation, first, ring));
             }
+            (Node::Ingester(id), Message::Drained(drained)) => self.report(id, drained),
+            (_, Message::Hint(revision)) => {
+                let ingesters = (0..self.ingesters.len()).map(Node::Ingester);
+                let queriers = (0..self.queriers.len()).map(Node::Querier);
+                // A hint is nothing more: the last querier hears of none in some runs.
+                let deaf = self.deaf.then(|| Node::Querier(self.queriers.len() - 1));
+                let nodes: Vec<_> = ingesters.chain(queriers).filter(|node| Some(*node) != deaf).collect();
+                for node in nodes {
+                    self.send(Node::Control, node, Message::Hint(revision));
+                }
+            }
             (_, Message::RegisterReader) => {
                 self.control.register_reader(from);
                 let ring = self.control.ring();
@@ -297,6 +454,7 @@ impl World {
             }
             (_, Message::Acknowledge(revision)) => {
                 self.control.acknowledge(from, revision);
+                self.stop_gone();
                 let ring = self.control.ring();
                 self.send(Node::Control, from, Message::Ring(ring));
             }
@@ -313,7 +471,7 @@ impl World {
         match node {
             Node::Distributor(id) => self.distributors[id].up = true,
             Node::Querier(id) => self.queriers[id].up = true,
-            Node::Control | Node::Ingester(_) => return,
+            _ => return,
         }
         self.reader_tick(node);
     }
@@ -331,7 +489,7 @@ impl World {
         let ring = match node {
             Node::Distributor(id) => &self.distributors[id].ring,
             Node::Querier(id) => &self.queriers[id].ring,
-            Node::Control | Node::Ingester(_) => return None,
+            _ => return None,
         };
         ring.as_ref().map(|ring| ring.revision())
     }

@@ -1,4 +1,4 @@
-//! Runs many seeds. `NARTHEX_SIMULATION_SEEDS` sets how many (1,000 unless set), `NARTHEX_SIMULATION_SEED` replays one,
+//! Runs many seeds. `NARTHEX_SIMULATION_SEEDS` sets how many (2,000 unless set), `NARTHEX_SIMULATION_SEED` replays one,
 //! telling every event.
 
 use std::{env, panic, thread};
@@ -37,7 +37,7 @@ fn no_seed_breaks_an_invariant() {
         println!("seed {seed}: {report:?}");
         return;
     }
-    let seeds = number("NARTHEX_SIMULATION_SEEDS").unwrap_or(1_000);
+    let seeds = number("NARTHEX_SIMULATION_SEEDS").unwrap_or(2_000);
     if let Some((seed, violation)) = first_failure(seeds, Mutation::None) {
         panic!("seed {seed} fails: {violation}; replay it with NARTHEX_SIMULATION_SEED={seed}");
     }
@@ -47,7 +47,9 @@ fn no_seed_breaks_an_invariant() {
 fn runs_are_busy_and_repeat() {
     for seed in 0..3 {
         let report = run(seed, Mutation::None).expect("a good seed");
-        assert!(report.acknowledged > 100 && report.reads > 10, "seed {seed} did little: {report:?}");
+        let busy = report.acknowledged > 100 && report.reads > 10;
+        let cuts = report.commits > 10 && report.forgotten > 20;
+        assert!(busy && cuts, "seed {seed} did little: {report:?}");
         assert_eq!(run(seed, Mutation::None), Ok(report), "seed {seed} does not repeat");
     }
 }
@@ -75,4 +77,21 @@ seen! {
     a_write_quorum_of_one_is_seen: WriteQuorumOfOne,
     a_read_quorum_of_one_is_seen: ReadQuorumOfOne,
     replying_before_the_wal_is_seen: ReplyBeforeWal,
+    digests_of_open_windows_are_seen: DoNotSeal,
+    answering_before_a_seal_is_synced_is_seen: SealUnsynced,
+    flushing_what_one_owner_sealed_is_seen: FlushAlone,
+    a_recovering_owner_that_seals_is_seen: SealRecovering,
+    seals_of_a_disk_that_lost_samples_are_seen: KeepSeals,
+    sealing_for_any_epoch_is_seen: SealAnyEpoch,
+    forgetting_across_epochs_is_seen: ForgetWithoutPass,
+    forgetting_the_history_of_cuts_is_seen: ForgetCutHistory,
+    planning_on_any_manifest_is_seen: IgnoreActedRevision,
+    taking_another_root_for_the_own_is_seen: TrustExists,
+    deleting_a_block_in_doubt_is_seen: DeleteOnUnknown,
+    writing_over_a_root_is_seen: OverwriteRoot,
+    collecting_by_the_local_clock_is_seen: LocalClock,
+    collecting_what_may_still_be_named_is_seen: NeverGiveUp,
+    leaving_with_cuts_is_seen: LeaveWithCuts,
+    leaving_on_one_report_is_seen: LeaveOnOneReport,
+    ignoring_departures_is_seen: IgnoreDepartures,
 }
