@@ -1,0 +1,278 @@
+//! Many blocks of one workspace on an S3 server that is far away: a process that knows none of them is ready without a request
+//! for any, and a query of one series over a day reads what it needs side by side.
+//!
+//! 336 blocks, or 5,040 with `NARTHEX_LONG=1`: those of 14 partitions in windows of two hours.
+
+mod many;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use narthex_block::{
+    BlockMeta, BlockSchema, BlockWriter, LabelCount, LabelRange, SchemaSettings, SeriesSamples,
+    WriterSettings,
+};
+use narthex_bucket::{Bucket, BucketArgs, layout, open};
+use narthex_integration_tests::{
+    s3::S3Server,
+    s3_proxy::{Does, Kind, S3Proxy},
+    sandbox::{Sandbox, Standalone, scenario},
+};
+use narthex_manifest::{Attempt, BucketTime, Column, CutSet, Edit, Entry, Limits, Manifest, Nonce};
+use narthex_model::{
+    BlockId, Cut, Epoch, Labels, PartitionId, TimestampMs, Window, WindowLength, WorkspaceId,
+};
+use narthex_service::{Components, Random};
+use object_store::ObjectStoreExt;
+
+use many::{BUCKET, URL, borrowed, environment, long, prepare};
+
+const PARTITIONS: u32 = 14;
+const WINDOWS_PER_DAY: i64 = 12;
+const LENGTH: WindowLength = WindowLength::DEFAULT;
+const STEP_MS: i64 = 60_000;
+const LATENCY: Duration = Duration::from_millis(30);
+/// Blocks that are written to the bucket at the same time.
+const UPLOADS: usize = 16;
+
+/// A series and its number, which its values tell.
+type Numbered = (Labels, usize);
+
+/// The series of all partitions: some metrics of a node exporter on twelve machines.
+fn series() -> Vec<Vec<Numbered>> {
+    let mut all = Vec::new();
+    for host in 0..12 {
+        let base = [
+            ("instance", format!("host-{host}.example.org:9100")),
+            ("job", "node".to_owned()),
+            ("region", format!("region-{}", host % 3)),
+        ];
+        let with = |name: &str, more: &[(&'static str, String)]| {
+            let pairs = base.iter().chain(more).map(|(name, value)| (*name, value.as_str()));
+            Labels::from_pairs(pairs.chain([("__name__", name)]))
+        };
+        for cpu in 0..3 {
+            for mode in ["idle", "iowait", "system", "user"] {
+                all.push(with(
+                    "node_cpu_seconds_total",
+                    &[("cpu", cpu.to_string()), ("mode", mode.to_owned())],
+                ));
+            }
+        }
+        for device in ["eth0", "lo"] {
+            for name in ["node_network_receive_bytes_total", "node_network_transmit_bytes_total"] {
+                all.push(with(name, &[("device", device.to_owned())]));
+            }
+        }
+        for name in [
+            "node_load1",
+            "node_load5",
+            "node_load15",
+            "node_memory_MemFree_bytes",
+            "node_memory_Cached_bytes",
+            "up",
+        ] {
+            all.push(with(name, &[]));
+        }
+        for (device, mount) in [("sda1", "/"), ("sdb1", "/data")] {
+            for name in
+                ["node_filesystem_avail_bytes", "node_filesystem_size_bytes", "node_filesystem_files_free"]
+            {
+                all.push(with(name, &[("device", device.to_owned()), ("mountpoint", mount.to_owned())]));
+            }
+        }
+    }
+    let mut partitions = vec![Vec::new(); PARTITIONS as usize];
+    for (number, labels) in all.into_iter().enumerate() {
+        let at = labels.series_hash().0 % u64::from(PARTITIONS);
+        partitions[at as usize].push((labels, number));
+    }
+    partitions.iter_mut().for_each(|of| of.sort());
+    partitions
+}
+
+fn value(series: usize, at: i64) -> f64 {
+    series as f64 * 1_000.0 + (at / STEP_MS % 1_000) as f64 / 4.0
+}
+
+/// The block of some series in a window.
+fn block(series: &[Numbered], window: Window) -> Result<(Vec<u8>, BlockMeta)> {
+    let mut values: BTreeMap<&str, (u64, HashSet<&str>)> = BTreeMap::new();
+    for (name, text) in series.iter().flat_map(|(labels, _)| labels.iter()) {
+        let (count, texts) = values.entry(name).or_default();
+        *count += 1;
+        texts.insert(text);
+    }
+    let counts: Vec<_> = values
+        .iter()
+        .map(|(name, (series, texts))| LabelCount { name, series: *series, values: texts.len() as u64 })
+        .collect();
+    let schema = BlockSchema::choose(series.len() as u64, &counts, false, &SchemaSettings::default());
+    let mut writer = BlockWriter::new(schema, LENGTH, WriterSettings::default())?;
+    let timestamps: Vec<i64> =
+        (LENGTH.start(window).0..LENGTH.end(window).0).step_by(STEP_MS as usize).collect();
+    for (labels, number) in series {
+        let values: Vec<f64> = timestamps.iter().map(|at| value(*number, *at)).collect();
+        let samples = SeriesSamples { timestamps: &timestamps, values: &values, histograms: &[] };
+        writer.push(labels, labels.series_hash(), samples)?;
+    }
+    Ok(writer.finish()?)
+}
+
+/// What the manifest says of it.
+fn entry(id: BlockId, cut: Cut, meta: &BlockMeta) -> Entry {
+    let column = |label: &LabelRange| {
+        let max = label.max.as_deref().filter(|_| label.rows > 0)?;
+        Column::new(label.name.as_str(), &label.min, max)
+    };
+    let mut cuts = CutSet::default();
+    cuts.insert(cut);
+    Entry {
+        id,
+        level: 0,
+        time: meta.time,
+        min_hash: meta.hashes.0,
+        max_hash: meta.hashes.1,
+        cuts,
+        series: meta.series,
+        samples: meta.samples,
+        bytes: meta.bytes,
+        footer_bytes: meta.footer_length as u32,
+        columns: meta.labels.iter().filter_map(column).collect(),
+    }
+}
+
+/// Writes the blocks of all partitions in some windows, and the manifest that as many commits would have led to.
+async fn fill(bucket: &Bucket, workspace: WorkspaceId, windows: std::ops::Range<i64>) -> Result<usize> {
+    let (series, random, store) = (series(), Random::from_system(), bucket.store());
+    let cuts = windows.flat_map(|window| {
+        (0..PARTITIONS).map(move |partition| Cut {
+            partition: PartitionId(partition),
+            epoch: Epoch(1),
+            window: Window(window),
+        })
+    });
+    let writes = cuts.map(|cut| {
+        let (series, store) = (&series[cut.partition.0 as usize], &store);
+        let id = BlockId::new(LENGTH.end(cut.window).0.cast_unsigned(), random.bits128());
+        async move {
+            let (bytes, meta) = block(series, cut.window)?;
+            store.put(&layout::block_data(workspace, id), bytes.into()).await?;
+            Ok::<_, anyhow::Error>(entry(id, cut, &meta))
+        }
+    });
+    let entries: Vec<Entry> = futures::stream::iter(writes).buffered(UPLOADS).try_collect().await?;
+    let mut manifest = Manifest::empty(workspace, LENGTH);
+    let (mut root, mut segments) = (Bytes::new(), BTreeMap::new());
+    for entry in &entries {
+        let attempt = Attempt {
+            writer: Nonce(random.bits128()),
+            window_length: LENGTH,
+            limits: Limits::DEFAULT,
+            put: Some(BucketTime(LENGTH.end(Window(0)).0)),
+            segments_named: 0,
+        };
+        let next = manifest.apply(&Edit::Commit(entry.clone()), &attempt)?;
+        segments.extend(next.segments.into_iter().map(|new| (new.segment.id(), new.file)));
+        (manifest, root) = ((*next.manifest).clone(), next.file);
+    }
+    for named in manifest.segments() {
+        let id = named.segment().id();
+        let file = segments.remove(&id).context("a segment that no commit wrote")?;
+        store.put(&layout::segment(workspace, id), file.into()).await?;
+    }
+    store.put(&layout::manifest_root(workspace, manifest.revision()), root.into()).await?;
+    Ok(entries.len())
+}
+
+fn direct(server: &S3Server) -> Result<Bucket> {
+    let mut args = BucketArgs::new(URL.parse()?);
+    args.endpoint = Some(server.endpoint.clone());
+    args.allow_http = true;
+    args.access_key_id = Some(server.signer.access_key_id.clone());
+    args.secret_access_key = Some(server.signer.secret_access_key.as_str().into());
+    Ok(open(&args, &Components::from_system(None))?)
+}
+
+/// One series over the day before `end`, every sample of it; how long that took.
+async fn query(sandbox: &Sandbox, narthex: &Standalone, end: TimestampMs) -> Result<Duration> {
+    let series = series();
+    let selector = r#"node_cpu_seconds_total{instance="host-7.example.org:9100",cpu="1",mode="system"}"#;
+    let is_it = |(labels, _): &&Numbered| {
+        [
+            ("__name__", "node_cpu_seconds_total"),
+            ("instance", "host-7.example.org:9100"),
+            ("cpu", "1"),
+            ("mode", "system"),
+        ]
+        .iter()
+        .all(|(name, value)| labels.get(name) == Some(value))
+    };
+    let (_, number) = series.iter().flatten().find(is_it).context("the series")?;
+    let start = end.0 - WINDOWS_PER_DAY * LENGTH.as_millis();
+    let text = |millis: i64| (millis as f64 / 1000.0).to_string();
+    let (from, to) = (text(start), text(end.0 - STEP_MS));
+    let fields = [("query", selector), ("start", &from), ("end", &to), ("step", "60")];
+    let began = sandbox.clock.monotonic();
+    let reply = narthex.api.post_form(&narthex.base, "query_range", &fields).await?;
+    let took = sandbox.clock.monotonic() - began;
+    ensure!(reply.status == 200, "{reply}");
+    let json = reply.json()?;
+    let result = json["data"]["result"].as_array().context("no result")?;
+    ensure!(result.len() == 1, "{} series", result.len());
+    let points = result[0]["values"].as_array().context("no values")?;
+    ensure!(points.len() as i64 == WINDOWS_PER_DAY * LENGTH.as_millis() / STEP_MS, "{} points", points.len());
+    for (point, at) in points.iter().zip((start..).step_by(STEP_MS as usize)) {
+        let expected = value(*number, at).to_string();
+        ensure!(point[0].as_f64() == Some(at as f64 / 1000.0) && point[1] == expected, "{point} at {at}");
+    }
+    Ok(took)
+}
+
+/// Requests for blocks that were answered, whatever with.
+fn block_requests(proxy: &S3Proxy) -> u64 {
+    proxy.counts().iter().filter(|((_, kind, _), _)| *kind == Kind::Block).map(|(_, count)| count).sum()
+}
+
+#[test]
+fn a_cold_gateway_is_ready_without_a_block_and_reads_a_day_side_by_side() {
+    scenario(async |sandbox| {
+        let server = S3Server::start(sandbox).await?;
+        server.create_bucket(sandbox, BUCKET).await?;
+        let workspace = WorkspaceId::from_random(Random::from_system().bits128());
+        let days = if long() { 30 } else { 2 };
+        let last = LENGTH.window(sandbox.clock.now()).0;
+        let began = sandbox.clock.monotonic();
+        let count = fill(&direct(&server)?, workspace, last - days * WINDOWS_PER_DAY..last).await?;
+        eprintln!("wrote {count} blocks in {:.1?}", sandbox.clock.monotonic() - began);
+
+        let proxy = S3Proxy::start(sandbox, &server).await?;
+        proxy.delay(LATENCY);
+        let data_dir = sandbox.path().join("data");
+        prepare(&data_dir, &[workspace])?;
+        let began = sandbox.clock.monotonic();
+        let environment = environment(&server, &proxy);
+        let narthex = Standalone::start_in(sandbox, data_dir, &[], &borrowed(&environment)).await?;
+        eprintln!("ready after {:.2?}; requests {:?}", sandbox.clock.monotonic() - began, proxy.counts());
+        ensure!(block_requests(&proxy) == 0, "blocks were asked for before anybody asked for their samples");
+
+        for state in ["cold", "warm"] {
+            proxy.reset();
+            let took = query(sandbox, &narthex, LENGTH.start(Window(last))).await?;
+            eprintln!(
+                "one series over a day, {state}: {took:.3?}; requests {:?}, {} bytes of blocks",
+                proxy.counts(),
+                proxy.bytes(Does::Get, Kind::Block)
+            );
+            let most =
+                if state == "cold" { 3 * (WINDOWS_PER_DAY as u64 + 1) * u64::from(PARTITIONS) } else { 0 };
+            ensure!(block_requests(&proxy) <= most, "more than {most} requests for blocks");
+        }
+        Ok(())
+    });
+}
