@@ -120,6 +120,7 @@ fn operators_endpoints_answer_unsigned() {
         }
         let metrics = sandbox.http.get(&format!("{}/metrics", narthex.base)).await?.text();
         for part in [
+            "compactor",
             "control_plane",
             "distributor",
             "ingester",

@@ -16,7 +16,8 @@ use crate::aws::Api;
 const PORTS: u16 = 60;
 
 /// The services in the order in which a cluster starts.
-const SERVICES: [&str; 5] = ["control-plane", "ingester", "store-gateway", "distributor", "querier"];
+const SERVICES: [&str; 6] =
+    ["control-plane", "ingester", "store-gateway", "distributor", "querier", "compactor"];
 
 /// The zones of a cluster.
 pub const ZONES: [&str; 3] = ["a", "b", "c"];
@@ -41,8 +42,8 @@ pub struct Instance {
     process: Option<Process>,
 }
 
-/// Three control-plane nodes, and in each zone a distributor, two ingesters, a store-gateway and a querier. Blocks are kept in the
-/// folder `bucket` beside the configuration, unless the environment names another bucket.
+/// Three control-plane nodes, in each zone a distributor, two ingesters, a store-gateway and a querier, and one compactor. Blocks
+/// are kept in the folder `bucket` beside the configuration, unless the environment names another bucket.
 #[derive(Debug)]
 pub struct Cluster {
     /// The folder of configuration and data.
@@ -98,7 +99,7 @@ impl Cluster {
         );
         let api = env.api(&sandbox.http)?;
         let instances = instances(&dir)?;
-        ensure!(instances.len() == 18, "expected 18 instances, found {:?}", instances.keys());
+        ensure!(instances.len() == 19, "expected 19 instances, found {:?}", instances.keys());
         Ok(Self { dir, env, distributors, queriers, api, instances, environment: Vec::new() })
     }
 

@@ -77,7 +77,9 @@ fn process_yaml(process: &Process, all: &[Process], directory: &Path, bucket: &s
     let control_planes = || all.iter().filter(|process| process.service == Service::ControlPlane);
     let data = directory.join("data").join(process.to_string());
     let mut lines = vec![format!("listen: 127.0.0.1:{}", process.http)];
-    if process.service != Service::ControlPlane {
+    let is_member = !matches!(process.service, Service::ControlPlane | Service::Compactor);
+    let asks_bucket = !matches!(process.service, Service::ControlPlane | Service::Distributor);
+    if is_member {
         lines.push(format!("instance: {process}"));
         lines.push(format!("zone: {}", ZONES[process.zone]));
         lines.push(format!("ordinal: {}", process.ordinal));
@@ -106,11 +108,12 @@ fn process_yaml(process: &Process, all: &[Process], directory: &Path, bucket: &s
             line(format!("cache:\n  dir: {}", data.display()));
         }
         Service::Distributor | Service::Querier => line(format!("region: {REGION}")),
+        Service::Compactor => {}
     }
-    if matches!(process.service, Service::Ingester | Service::StoreGateway | Service::Querier) {
+    if asks_bucket {
         line(bucket.to_owned());
     }
-    if process.service != Service::ControlPlane {
+    if is_member {
         let addresses: Vec<_> =
             control_planes().map(|peer| format!("    - 127.0.0.1:{}", peer.grpc)).collect();
         line(format!("control-plane:\n  addresses:\n{}", addresses.join("\n")));

@@ -12,7 +12,7 @@ pub(crate) const INGESTERS_PER_ZONE: u16 = 2;
 
 const PORTS_PER_ZONE: u16 = 20;
 
-/// One of the five programs of a cluster.
+/// One of the six programs of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
     ControlPlane,
@@ -20,11 +20,18 @@ pub(crate) enum Service {
     StoreGateway,
     Distributor,
     Querier,
+    Compactor,
 }
 
 /// All programs, in the order in which they are started.
-pub(crate) const SERVICES: [Service; 5] =
-    [Service::ControlPlane, Service::Ingester, Service::StoreGateway, Service::Distributor, Service::Querier];
+pub(crate) const SERVICES: [Service; 6] = [
+    Service::ControlPlane,
+    Service::Ingester,
+    Service::StoreGateway,
+    Service::Distributor,
+    Service::Querier,
+    Service::Compactor,
+];
 
 impl Service {
     /// Name in instance names and file names; the program is `narthex-` and this.
@@ -35,6 +42,7 @@ impl Service {
             Self::StoreGateway => "store-gateway",
             Self::Distributor => "distributor",
             Self::Querier => "querier",
+            Self::Compactor => "compactor",
         }
     }
 }
@@ -77,6 +85,8 @@ pub(crate) fn processes(base: u16) -> Option<Vec<Process>> {
     all.extend(zones.clone().map(|zone| one(Service::StoreGateway, zone, 0, 10)));
     all.extend(zones.clone().map(|zone| one(Service::Distributor, zone, 0, 2)));
     all.extend(zones.map(|zone| one(Service::Querier, zone, 0, 4)));
+    // One keeps the whole bucket tidy, and nothing waits for it.
+    all.push(one(Service::Compactor, 0, 0, 12));
     Some(all)
 }
 
@@ -91,7 +101,7 @@ mod tests {
         let all = processes(9100).expect("fits");
         let ports: BTreeSet<_> = all.iter().flat_map(|process| [process.http, process.grpc]).collect();
         assert_eq!(ports.len(), 2 * all.len());
-        assert_eq!(all.len(), 3 * 6);
+        assert_eq!(all.len(), 3 * 6 + 1);
         assert!(processes(65_500).is_none());
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use clap::Parser;
 use narthex_bucket::{BucketArgs, BucketUrl};
+use narthex_compactor::CollectArgs;
 use narthex_distributor::WriteArgs;
 use narthex_edge::EdgeSettings;
 use narthex_ingester::DataArgs;
@@ -69,6 +70,10 @@ pub(crate) struct Config {
     /// How blocks are read.
     #[command(flatten)]
     pub(crate) blocks: BlockArgs,
+
+    /// When the bucket is tidied.
+    #[command(flatten)]
+    pub(crate) collect: CollectArgs,
 
     /// How writes are judged.
     #[command(flatten)]

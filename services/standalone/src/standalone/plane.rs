@@ -1,4 +1,4 @@
-//! The data plane in one process: ingester, store-gateway, distributor and querier over one bucket and one set of peers, where
+//! The data plane in one process: ingester, store-gateway, distributor, querier and compactor over one bucket and one set of peers, where
 //! calls between them are handed over by pointer.
 
 use std::{future, net::SocketAddr, sync::Arc};
@@ -6,6 +6,7 @@ use std::{future, net::SocketAddr, sync::Arc};
 use anyhow::{Result, bail};
 use axum::Router;
 use narthex_cluster::{Member, Registration, Role};
+use narthex_compactor::Collector;
 use narthex_distributor::Distributor;
 use narthex_ingester::{DataArgs, Identity, Ingester};
 use narthex_model::{InstanceId, Zone};
@@ -30,6 +31,7 @@ pub(super) struct Plane {
     gateway: StoreGateway,
     distributor: Distributor,
     querier: Querier,
+    collector: Collector,
     member: Member,
     components: Components,
 }
@@ -53,6 +55,8 @@ impl Plane {
         peers.add_local(GATEWAY_ADDRESS, gateway.local_peer());
 
         let catalogue = Arc::new(blocks.manifests.clone());
+        let collector =
+            Collector::new(blocks.bucket.store(), blocks.manifests.clone(), &config.collect, components);
         let data = DataArgs { data_dir: data_dir.join("ingester"), ..config.data.clone() };
         let ingester =
             Ingester::new(identity(), data, member.clone(), peers.clone(), Some(blocks), components);
@@ -62,7 +66,8 @@ impl Plane {
             Distributor::new((&config.write).into(), cluster.clone(), peers.clone(), components);
         let query = (&config.query).into();
         let querier = Querier::new(query, cluster, peers, Some(catalogue), ZONE.into(), components);
-        Ok((Self { gateway, distributor, querier, member, components: components.clone() }, ingester))
+        let components = components.clone();
+        Ok((Self { gateway, distributor, querier, collector, member, components }, ingester))
     }
 
     /// The routes of remote write and of queries.
@@ -87,6 +92,7 @@ impl Plane {
         let follow = async { tokio::join!(self.distributor.follow_ring(), self.querier.follow_ring()) };
         tokio::select! {
             refused = joined => refused,
+            never = self.collector.run() => match never {},
             // They end only with the process.
             _ = follow => future::pending().await,
         }
