@@ -1,9 +1,12 @@
 //! The files of the cache: `pages`, `table`, and `lock`, which one process holds.
 //!
 //! A page is written before its record, and neither is synced: after a crash a record may tell of bytes that are not there,
-//! and then their checksum does not agree. All calls here block; [`super::BlockObject`] makes them on threads for that.
+//! and then their checksum does not agree. A page that waits to be written is read from the queue, so that the steps of one
+//! request, which come faster than a disk writes, do not ask the bucket twice for it. All calls here block;
+//! [`super::BlockObject`] makes them on threads for that.
 
 use std::{
+    collections::HashMap,
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, BufReader, Read},
     os::unix::fs::FileExt,
@@ -59,8 +62,16 @@ struct Inner {
     /// Locked for as long as it is open.
     _lock: File,
     index: Mutex<Index>,
-    queued: Mutex<u64>,
+    queue: Mutex<Queue>,
     metrics: CacheMetrics,
+}
+
+/// What waits to be written.
+#[derive(Debug, Default)]
+struct Queue {
+    /// Memory that it keeps.
+    bytes: u64,
+    pages: HashMap<PageKey, Bytes>,
 }
 
 impl DiskCache {
@@ -91,8 +102,8 @@ impl DiskCache {
         let (pages, table) = (open("pages")?, open("table")?);
         let index = restore(&table, &pages, slots).map_err(failed("read the table of", directory))?;
         metrics.pages.set(index.pages() as i64);
-        let (index, queued) = (Mutex::new(index), Mutex::default());
-        Ok(Self(Arc::new(Inner { pages, table, _lock: lock, index, queued, metrics })))
+        let (index, queue) = (Mutex::new(index), Mutex::default());
+        Ok(Self(Arc::new(Inner { pages, table, _lock: lock, index, queue, metrics })))
     }
 
     /// The pages that are there.
@@ -108,6 +119,9 @@ impl DiskCache {
 
     fn read_one(&self, key: PageKey) -> Option<Bytes> {
         let inner = &self.0;
+        if let Some(bytes) = inner.queue.lock().pages.get(&key) {
+            return Some(bytes.clone());
+        }
         let found = inner.index.lock().read(key)?;
         let mut bytes = vec![0; found.length as usize];
         let read = inner.pages.read_exact_at(&mut bytes, u64::from(found.slot) * PAGE);
@@ -131,20 +145,16 @@ impl DiskCache {
         }
     }
 
-    /// Takes room in the queue of writes for pages of so many bytes; without room they are not kept.
-    pub(crate) fn reserve(&self, bytes: u64) -> Option<Reserved> {
-        let mut queued = self.0.queued.lock();
-        if *queued + bytes > WRITE_QUEUE_BYTES {
+    /// Puts pages, which keep so many bytes of memory, into the queue of writes; without room they are not kept.
+    pub(crate) fn queue(&self, pages: Vec<Page>, bytes: u64) -> Option<Queued> {
+        let mut queue = self.0.queue.lock();
+        if queue.bytes + bytes > WRITE_QUEUE_BYTES {
             self.0.metrics.skipped.inc();
             return None;
         }
-        *queued += bytes;
-        Some(Reserved { cache: self.clone(), bytes })
-    }
-
-    /// Keeps pages.
-    pub(crate) fn write(&self, pages: &[Page]) {
-        pages.iter().for_each(|page| self.write_one(page));
+        queue.bytes += bytes;
+        queue.pages.extend(pages.iter().map(|page| (page.key, page.bytes.clone())));
+        Some(Queued { cache: self.clone(), pages, bytes })
     }
 
     fn write_one(&self, Page { key, bytes }: &Page) {
@@ -179,6 +189,7 @@ impl DiskCache {
     /// Forgets pages, so that they are read from the bucket again.
     pub(crate) fn forget(&self, keys: impl Iterator<Item = PageKey>) {
         for key in keys {
+            self.0.queue.lock().pages.remove(&key);
             let mut index = self.0.index.lock();
             if let Some(found) = index.read(key) {
                 index.forget(key, found);
@@ -188,16 +199,34 @@ impl DiskCache {
     }
 }
 
-/// Room in the queue of writes; given back when dropped.
+/// Pages in the queue of writes; they leave it when this is dropped, written or not.
 #[derive(Debug)]
-pub(crate) struct Reserved {
+pub(crate) struct Queued {
     cache: DiskCache,
+    pages: Vec<Page>,
     bytes: u64,
 }
 
-impl Drop for Reserved {
+impl Queued {
+    /// Writes them, but for those that were forgotten meanwhile, or written by another request that read them too.
+    pub(crate) fn write(self) {
+        for page in &self.pages {
+            let waits = self.cache.0.queue.lock().pages.contains_key(&page.key);
+            if waits {
+                self.cache.write_one(page);
+                self.cache.0.queue.lock().pages.remove(&page.key);
+            }
+        }
+    }
+}
+
+impl Drop for Queued {
     fn drop(&mut self) {
-        *self.cache.0.queued.lock() -= self.bytes;
+        let mut queue = self.cache.0.queue.lock();
+        queue.bytes -= self.bytes;
+        for page in &self.pages {
+            queue.pages.remove(&page.key);
+        }
     }
 }
 

@@ -13,6 +13,10 @@ fn open(directory: &TempDir, bytes: u64) -> DiskCache {
     DiskCache::open(&settings(directory, bytes), CacheMetrics::default()).expect("opened")
 }
 
+fn write(cache: &DiskCache, pages: &[Page]) {
+    cache.queue(pages.to_vec(), 0).expect("room").write();
+}
+
 fn key(number: u64) -> PageKey {
     BlockKey::new(narthex_model::WorkspaceId::from_u128(1), narthex_model::BlockId::from_u128(2), 3)
         .page(number)
@@ -37,7 +41,7 @@ fn pages_survive_a_restart() {
     let pages: Vec<Page> =
         [1, 100, PAGE as usize].into_iter().zip(0..).map(|(length, number)| page(number, length)).collect();
     let cache = open(&directory, 1 << 20);
-    cache.write(&pages);
+    write(&cache, &pages);
     drop(cache);
     let cache = open(&directory, 1 << 20);
     let read = cache.read(&[key(2), key(0), key(9), key(1)]);
@@ -52,12 +56,12 @@ fn pages_survive_a_restart() {
 fn a_flipped_byte_is_noticed_and_the_page_is_kept_anew() {
     let directory = TempDir::new().expect("made");
     let cache = open(&directory, 1 << 20);
-    cache.write(&[page(0, 500), page(1, 500)]);
+    write(&cache, &[page(0, 500), page(1, 500)]);
     flip_byte(&directory, "pages", 499);
     assert_eq!(cache.read(&[key(0)]), [None]);
     assert_eq!(cache.0.metrics.damaged.get(), 1);
     assert!(cache.read(&[key(1)])[0].is_some(), "its neighbour is sound");
-    cache.write(&[page(0, 500)]);
+    write(&cache, &[page(0, 500)]);
     assert_eq!(cache.read(&[key(0)]), [Some(page(0, 500).bytes)]);
     drop(cache);
 
@@ -71,7 +75,7 @@ fn a_flipped_byte_is_noticed_and_the_page_is_kept_anew() {
 fn bytes_of_another_page_are_not_taken() {
     let directory = TempDir::new().expect("made");
     let cache = open(&directory, 1 << 20);
-    cache.write(&[page(0, 500)]);
+    write(&cache, &[page(0, 500)]);
     // As if the process had died between the bytes of another page and its record.
     let file = OpenOptions::new().write(true).open(directory.path().join("pages")).expect("there");
     file.write_all_at(&page(7, 500).bytes, 0).expect("written");
@@ -82,7 +86,7 @@ fn bytes_of_another_page_are_not_taken() {
 fn the_files_stay_within_their_size_and_shrink_with_it() {
     let directory = TempDir::new().expect("made");
     let cache = open(&directory, 2 << 20);
-    (0..100).for_each(|number| cache.write(&[page(number, PAGE as usize)]));
+    (0..100).for_each(|number| write(&cache, &[page(number, PAGE as usize)]));
     let length = |name: &str| fs::metadata(directory.path().join(name)).expect("there").len();
     assert!(length("pages") + length("table") <= 2 << 20);
     assert_eq!((cache.0.metrics.evicted.get(), cache.0.metrics.pages.get()), (69, 31));
@@ -99,12 +103,12 @@ fn the_files_stay_within_their_size_and_shrink_with_it() {
 fn another_format_begins_empty() {
     let directory = TempDir::new().expect("made");
     let cache = open(&directory, 1 << 20);
-    cache.write(&[page(0, 500)]);
+    write(&cache, &[page(0, 500)]);
     drop(cache);
     flip_byte(&directory, "table", 8);
     let cache = open(&directory, 1 << 20);
     assert_eq!(cache.read(&[key(0)]), [None]);
-    cache.write(&[page(0, 500)]);
+    write(&cache, &[page(0, 500)]);
     drop(cache);
     assert!(open(&directory, 1 << 20).read(&[key(0)])[0].is_some());
 }
@@ -129,9 +133,29 @@ fn one_process_has_a_directory_and_useless_settings_are_refused() {
 fn a_full_queue_of_writes_keeps_nothing_more() {
     let directory = TempDir::new().expect("made");
     let cache = open(&directory, 1 << 20);
-    let first = cache.reserve(WRITE_QUEUE_BYTES).expect("empty");
-    assert!(cache.reserve(1).is_none());
-    assert_eq!(cache.0.metrics.skipped.get(), 1);
+    let first = cache.queue(Vec::new(), WRITE_QUEUE_BYTES).expect("empty");
+    assert!(cache.queue(vec![page(0, 500)], 1).is_none());
+    assert_eq!((cache.0.metrics.skipped.get(), cache.read(&[key(0)])), (1, vec![None]));
     drop(first);
-    assert!(cache.reserve(1).is_some());
+    assert!(cache.queue(vec![page(0, 500)], 500).is_some());
+}
+
+#[test]
+fn a_page_is_read_while_it_waits_to_be_written() {
+    let directory = TempDir::new().expect("made");
+    let cache = open(&directory, 1 << 20);
+    let there = |number| cache.read(&[key(number)]) == [Some(page(number, 500).bytes)];
+    let pages = vec![page(0, 500), page(1, 500)];
+    let (one, other) = (cache.queue(pages.clone(), 1_000), cache.queue(pages, 1_000));
+    assert!(there(0) && there(1));
+    cache.forget([key(1)].into_iter());
+    assert!(there(0) && !there(1));
+    one.expect("room").write();
+    assert!(there(0) && !there(1), "what was forgotten is not written");
+    drop(other);
+    assert!(there(0));
+    drop(cache.queue(vec![page(2, 500)], 500));
+    assert!(!there(2), "given up");
+    let queue = cache.0.queue.lock();
+    assert_eq!((queue.bytes, queue.pages.len(), cache.0.metrics.pages.get()), (0, 0, 1));
 }

@@ -143,13 +143,9 @@ impl BlockObject {
                 Page { key: self.key.page(number), bytes }
             })
             .collect();
-        if let Some(reserved) = cache.reserve(run.len() as u64) {
-            let cache = cache.clone();
+        if let Some(queued) = cache.queue(pages, run.len() as u64) {
             // Nobody waits: a page that is not kept is read again.
-            drop(tokio::task::spawn_blocking(move || {
-                cache.write(&pages);
-                drop(reserved);
-            }));
+            drop(tokio::task::spawn_blocking(move || queued.write()));
         }
     }
 }
