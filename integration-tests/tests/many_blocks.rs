@@ -19,9 +19,10 @@ use narthex_block::{
 };
 use narthex_bucket::{Bucket, BucketArgs, layout, open};
 use narthex_integration_tests::{
+    aws::Api,
     s3::S3Server,
     s3_proxy::{Does, Kind, S3Proxy},
-    sandbox::{Sandbox, Standalone, scenario},
+    sandbox::{Cluster, Sandbox, Standalone, scenario},
 };
 use narthex_manifest::{Attempt, BucketTime, Column, CutSet, Edit, Entry, Limits, Manifest, Nonce};
 use narthex_model::{
@@ -200,7 +201,8 @@ fn direct(server: &S3Server) -> Result<Bucket> {
 }
 
 /// One series over the day before `end`, every sample of it; how long that took.
-async fn query(sandbox: &Sandbox, narthex: &Standalone, end: TimestampMs) -> Result<Duration> {
+async fn query(api: &Api, base: &str, end: TimestampMs) -> Result<Duration> {
+    let clock = api.http.clock();
     let series = series();
     let selector = r#"node_cpu_seconds_total{instance="host-7.example.org:9100",cpu="1",mode="system"}"#;
     let is_it = |(labels, _): &&Numbered| {
@@ -218,9 +220,9 @@ async fn query(sandbox: &Sandbox, narthex: &Standalone, end: TimestampMs) -> Res
     let text = |millis: i64| (millis as f64 / 1000.0).to_string();
     let (from, to) = (text(start), text(end.0 - STEP_MS));
     let fields = [("query", selector), ("start", &from), ("end", &to), ("step", "60")];
-    let began = sandbox.clock.monotonic();
-    let reply = narthex.api.post_form(&narthex.base, "query_range", &fields).await?;
-    let took = sandbox.clock.monotonic() - began;
+    let began = clock.monotonic();
+    let reply = api.post_form(base, "query_range", &fields).await?;
+    let took = clock.monotonic() - began;
     ensure!(reply.status == 200, "{reply}");
     let json = reply.json()?;
     let result = json["data"]["result"].as_array().context("no result")?;
@@ -239,39 +241,80 @@ fn block_requests(proxy: &S3Proxy) -> u64 {
     proxy.counts().iter().filter(|((_, kind, _), _)| *kind == Kind::Block).map(|(_, count)| count).sum()
 }
 
+/// Reads the day before `end` cold and warm, tells what that took, and bounds what it asks for.
+async fn read_a_day(proxy: &S3Proxy, api: &Api, base: &str, end: TimestampMs) -> Result<()> {
+    for state in ["cold", "warm"] {
+        proxy.reset();
+        let took = query(api, base, end).await?;
+        eprintln!(
+            "one series over a day, {state}: {took:.3?}; requests {:?}, {} bytes of blocks",
+            proxy.counts(),
+            proxy.bytes(Does::Get, Kind::Block)
+        );
+        // A footer, labels and samples of each block in time; nothing is read twice.
+        let in_time = (WINDOWS_PER_DAY as u64 + 1) * u64::from(PARTITIONS);
+        let most = if state == "cold" { 3 * in_time } else { 0 };
+        ensure!(block_requests(proxy) <= most, "more than {most} requests for blocks");
+    }
+    Ok(())
+}
+
+/// Writes the blocks of the days before now; where they end.
+async fn fill_days(sandbox: &Sandbox, server: &S3Server, workspace: WorkspaceId) -> Result<TimestampMs> {
+    let days = if long() { 30 } else { 2 };
+    let last = LENGTH.window(sandbox.clock.now()).0;
+    let began = sandbox.clock.monotonic();
+    let count = fill(&direct(server)?, workspace, last - days * WINDOWS_PER_DAY..last).await?;
+    eprintln!("wrote {count} blocks in {:.1?}", sandbox.clock.monotonic() - began);
+    Ok(LENGTH.start(Window(last)))
+}
+
 #[test]
-fn a_cold_gateway_is_ready_without_a_block_and_reads_a_day_side_by_side() {
+fn a_cold_process_is_ready_without_a_block_and_reads_a_day_side_by_side() {
     scenario(async |sandbox| {
         let server = S3Server::start(sandbox).await?;
         server.create_bucket(sandbox, BUCKET).await?;
         let workspace = WorkspaceId::from_random(Random::from_system().bits128());
-        let days = if long() { 30 } else { 2 };
-        let last = LENGTH.window(sandbox.clock.now()).0;
-        let began = sandbox.clock.monotonic();
-        let count = fill(&direct(&server)?, workspace, last - days * WINDOWS_PER_DAY..last).await?;
-        eprintln!("wrote {count} blocks in {:.1?}", sandbox.clock.monotonic() - began);
+        let end = fill_days(sandbox, &server, workspace).await?;
 
         let proxy = S3Proxy::start(sandbox, &server).await?;
         proxy.delay(LATENCY);
         let data_dir = sandbox.path().join("data");
         prepare(&data_dir, &[workspace])?;
-        let began = sandbox.clock.monotonic();
         let environment = environment(&server, &proxy);
+        let began = sandbox.clock.monotonic();
         let narthex = Standalone::start_in(sandbox, data_dir, &[], &borrowed(&environment)).await?;
         eprintln!("ready after {:.2?}; requests {:?}", sandbox.clock.monotonic() - began, proxy.counts());
         ensure!(block_requests(&proxy) == 0, "blocks were asked for before anybody asked for their samples");
+        read_a_day(&proxy, &narthex.api, &narthex.base, end).await
+    });
+}
 
-        for state in ["cold", "warm"] {
-            proxy.reset();
-            let took = query(sandbox, &narthex, LENGTH.start(Window(last))).await?;
-            eprintln!(
-                "one series over a day, {state}: {took:.3?}; requests {:?}, {} bytes of blocks",
-                proxy.counts(),
-                proxy.bytes(Does::Get, Kind::Block)
-            );
-            let most =
-                if state == "cold" { 3 * (WINDOWS_PER_DAY as u64 + 1) * u64::from(PARTITIONS) } else { 0 };
-            ensure!(block_requests(&proxy) <= most, "more than {most} requests for blocks");
+#[test]
+fn cold_gateways_of_a_cluster_are_ready_without_a_block_and_read_a_day_side_by_side() {
+    scenario(async |sandbox| {
+        let server = S3Server::start(sandbox).await?;
+        server.create_bucket(sandbox, BUCKET).await?;
+        let proxy = S3Proxy::start(sandbox, &server).await?;
+        let mut cluster = Cluster::start_with(sandbox, &borrowed(&environment(&server, &proxy))).await?;
+        let end = fill_days(sandbox, &server, cluster.api.workspace.parse()?).await?;
+
+        let gateways = cluster.names(|instance| instance.service == "store-gateway");
+        cluster.kill(&gateways)?;
+        proxy.delay(LATENCY);
+        proxy.reset();
+        let began = sandbox.clock.monotonic();
+        cluster.launch(sandbox, &gateways)?;
+        cluster.ready(sandbox, &gateways).await?;
+        eprintln!(
+            "{} gateways ready after {:.2?}; requests of all processes {:?}",
+            gateways.len(),
+            sandbox.clock.monotonic() - began,
+            proxy.counts()
+        );
+        ensure!(block_requests(&proxy) == 0, "blocks were asked for before anybody asked for their samples");
+        for querier in &cluster.queriers {
+            read_a_day(&proxy, &cluster.api, querier, end).await?;
         }
         Ok(())
     });
