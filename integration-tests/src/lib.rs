@@ -11,6 +11,7 @@ pub mod faults;
 pub mod folder_bucket;
 pub mod http;
 pub mod metrics;
+pub mod open_format;
 pub mod recorder;
 pub mod s3;
 pub mod s3_proxy;

@@ -1,42 +1,25 @@
 //! Blocks are open data: pyarrow and DuckDB, by the lines that the README shows, read the same labels and samples from a
 //! block as were written, exact to the bit, and pyarrow finds the checksum of every page right.
 
-use std::{fs, path::Path, process::Command, sync::Arc};
+use std::{fs, sync::Arc};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use narthex_block::{BlockSchema, BlockWriter, OwnedSamples, WriterSettings};
-use narthex_integration_tests::tools;
+use narthex_integration_tests::open_format::{self, key};
 use narthex_model::{
     BucketSpan, CounterResetHint, Counts, Histogram, Labels, SeriesHash, WindowLength, is_stale, stale_marker,
 };
 use serde_json::{Value, json};
-
-const README: &str = include_str!("../../README.md");
-
-/// Runs the README's lines on `data.parquet` and prints what they give, one JSON object for each sample. Doubles are told by
-/// their bits; the README says that a null is a stale marker.
-const READER: &str = include_str!("block_open_format.py");
-
-/// The first code block of a language in the README's section.
-fn code(language: &str) -> Result<&'static str> {
-    let (_, section) = README.split_once("## Read your data without Narthex").context("the section")?;
-    let (_, rest) =
-        section.split_once(&format!("```{language}\n")).with_context(|| format!("{language} lines"))?;
-    Ok(rest.split_once("```").context("the end of the lines")?.0)
-}
 
 #[test]
 fn pyarrow_and_duckdb_read_every_bit_by_the_lines_of_the_readme() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let content = content();
     fs::write(folder.path().join("data.parquet"), block(&content)?)?;
-    fs::write(folder.path().join("readme.sql"), code("sql")?)?;
-    fs::write(folder.path().join("readme.py"), code("python")?)?;
-    fs::write(folder.path().join("reader.py"), READER)?;
     let expected = told(&content);
     ensure!(expected.len() > 3_000, "too few samples to mean something: {}", expected.len());
-    for reader in ["pyarrow", "duckdb"] {
-        let found = read(folder.path(), reader)?;
+    for reader in open_format::READERS {
+        let found = open_format::read(folder.path(), reader)?;
         ensure!(
             found.len() == expected.len(),
             "{reader} reads {} of {} samples",
@@ -48,22 +31,6 @@ fn pyarrow_and_duckdb_read_every_bit_by_the_lines_of_the_readme() -> Result<()> 
         }
     }
     Ok(())
-}
-
-/// What a reader finds, in the order of [`told`].
-fn read(folder: &Path, reader: &str) -> Result<Vec<Value>> {
-    let python = tools::parquet_readers()?;
-    let mut command: Command = python.command();
-    let output = command.current_dir(folder).args(["reader.py", reader]).output()?;
-    ensure!(output.status.success(), "{reader}: {}", String::from_utf8_lossy(&output.stderr));
-    let lines = String::from_utf8(output.stdout)?;
-    let mut found = lines.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
-    found.sort_by_cached_key(key);
-    Ok(found)
-}
-
-fn key(sample: &Value) -> (String, i64) {
-    (sample["labels"].to_string(), sample["at"].as_i64().unwrap_or_default())
 }
 
 type Content = Vec<(Labels, OwnedSamples)>;

@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use anyhow::{Context, Result, ensure};
 use narthex_integration_tests::{
     aws::Api,
-    folder_bucket,
+    folder_bucket, open_format,
     samples::{self, Matrix, Point},
     sandbox::{Cluster, Peer, PrometheusOptions, Sandbox, Standalone, scenario, until},
     scrapes,
@@ -80,6 +80,10 @@ fn all_in_one_answers_from_blocks_as_from_heads() {
         let sent = total(sandbox, &bases, "narthex_store_gateway_samples_sent_total").await?;
         ensure!(sent as usize >= samples::count(&written.samples), "only {sent} samples came from blocks");
 
+        for reader in open_format::READERS {
+            let (floats, histograms) = open_format::ensure_same(&bucket, reader, &written.samples)?;
+            eprintln!("{reader} reads the same {floats} floats, and {histograms} histograms");
+        }
         wiped(sandbox, &narthex).await?;
         // Nothing of it is replayed into a head again, and the gateway needs nothing but the bucket.
         narthex.restart(sandbox).await?;

@@ -1,8 +1,16 @@
-"""Runs the README's lines on data.parquet and prints what they give, one JSON object for each sample."""
+"""Runs the README's lines on the blocks below the working folder and prints what they give, one JSON object for each sample."""
 
+import glob
 import json
+import os
 import struct
 import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def lines_of(name):
+    return open(os.path.join(HERE, name)).read()
 
 
 def bits(value):
@@ -20,7 +28,7 @@ def tell(labels, at, **what):
     print(json.dumps({"labels": dict(sorted(labels.items())), "at": at} | bits(what)))
 
 
-def checksums():
+def checksums(path):
     """Every page has a checksum that pyarrow finds right, and finds wrong once the last byte of a column chunk is another."""
     import pyarrow
     import pyarrow.parquet as pq
@@ -28,9 +36,9 @@ def checksums():
     def verify(data):
         pq.read_table(pyarrow.BufferReader(data), page_checksum_verification=True)
 
-    data = open("data.parquet", "rb").read()
+    data = open(path, "rb").read()
     verify(data)
-    metadata = pq.ParquetFile("data.parquet").metadata
+    metadata = pq.ParquetFile(path).metadata
     for group in range(metadata.num_row_groups):
         for at in range(metadata.num_columns):
             column = metadata.row_group(group).column(at)
@@ -46,21 +54,23 @@ def checksums():
 
 
 def pyarrow():
-    checksums()
     lines = {}
-    exec(open("readme.py").read(), lines)
-    for labels, samples, histograms in lines["read"]("data.parquet"):
-        for at, value in samples:
-            tell(labels, at, value=value)
-        for histogram in histograms:
-            tell(labels, histogram.pop("timestamp"), histogram=histogram)
+    exec(lines_of("readme.py"), lines)
+    paths = glob.glob("**/data.parquet", recursive=True)
+    checksums(paths[0])
+    for path in paths:
+        for labels, samples, histograms in lines["read"](path):
+            for at, value in samples:
+                tell(labels, at, value=value)
+            for histogram in histograms or []:
+                tell(labels, histogram.pop("timestamp"), histogram=histogram)
 
 
 def duckdb():
     import duckdb as db
 
     connection = db.connect()
-    connection.execute(open("readme.sql").read())
+    connection.execute(lines_of("readme.sql"))
     for view in ["samples", "histograms"]:
         cursor = connection.execute(f"SELECT * FROM {view}")
         names = [column[0] for column in cursor.description]
