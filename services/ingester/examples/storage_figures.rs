@@ -13,11 +13,13 @@ use std::{
     time::Duration,
 };
 
+use narthex_chunk::SetHash;
 use narthex_ingester::{
     head::PushLimits,
-    storage::{OsDisk, Storage, StorageConfig, WalSync},
+    storage::{Budget, OsDisk, Storage, StorageConfig, WalSync},
 };
-use narthex_model::{Epoch, Labels, ManifestRevision, TimestampMs, WindowLength, WorkspaceId};
+
+use narthex_model::{Epoch, Labels, ManifestRevision, TimeRange, TimestampMs, WindowLength, WorkspaceId};
 use narthex_remote_write::synthetic::{SyntheticSeries, synthetic_value};
 use narthex_rpc::frame::{Frame, FrameBuilder};
 use narthex_service::{SharedClock, SharedRegistry, SystemClock};
@@ -103,6 +105,42 @@ async fn timed<T>(storage: &Storage, what: &str, operation: impl Future<Output =
     outcome
 }
 
+/// What a read costs its owner and its reader as data, and what digests of it would cost the owner.
+fn modes(storage: &Storage, workspace: WorkspaceId) {
+    let clock = SystemClock::shared();
+    let selection =
+        storage.select(workspace, &[], TimeRange::ALL, Budget::default()).expect("within the budget");
+    let (mut bytes, mut samples, mut hash) = (0, 0u64, SetHash::default());
+    let (mut handed_out, mut decoded, mut digested) = (0.0, 0.0, 0.0);
+    for first in (0..selection.len()).step_by(128) {
+        let before = clock.monotonic().as_secs_f64();
+        let chunks = selection.chunks(first..first + 128).expect("read");
+        let handed = clock.monotonic().as_secs_f64();
+        let mut sum = 0.0;
+        for chunk in chunks.iter().flatten() {
+            bytes += chunk.data.len();
+            chunk.for_each_float(|_, value| sum += value).expect("whole");
+        }
+        std::hint::black_box(sum);
+        let read = clock.monotonic().as_secs_f64();
+        for chunk in chunks.iter().flatten() {
+            samples += u64::from(chunk.samples);
+            chunk.for_each_float(|at, value| hash.add_float(at, value)).expect("whole");
+        }
+        handed_out += handed - before;
+        decoded += read - handed;
+        digested += clock.monotonic().as_secs_f64() - read;
+    }
+    std::hint::black_box(hash);
+    let each = |seconds: f64| seconds * 1e9 / samples as f64;
+    println!(
+        "reads of {samples} samples in {bytes} bytes: handing out {:.1} ns a sample, decoding at the reader {:.1} ns, digests at the owner {:.1} ns",
+        each(handed_out),
+        each(decoded),
+        each(digested)
+    );
+}
+
 /// Seals and forgets all that was written.
 async fn cut(storage: &Storage, workspace: WorkspaceId, newest: i64) {
     timed(storage, "nothing", SystemClock::shared().sleep(Duration::from_secs(1))).await;
@@ -121,6 +159,7 @@ async fn cut(storage: &Storage, workspace: WorkspaceId, newest: i64) {
         (resident() - before) >> 20
     );
     drop(view);
+    modes(storage, workspace);
     for open in storage.open_windows(workspace) {
         // Whatever the window: the last round may have begun another one.
         let forget = storage.forget(workspace, epoch, open.window, epoch, revision);
