@@ -7,6 +7,7 @@ mod answers;
 mod costs;
 mod damage;
 mod flush;
+mod history;
 mod prometheus;
 mod start;
 

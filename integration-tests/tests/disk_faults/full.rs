@@ -24,8 +24,10 @@ fn the_all_in_one_refuses_writes_until_there_is_space() {
     scenario(async |sandbox| {
         let Some(disk) = SmallDisk::mount(sandbox, DISK_MIB).await? else { return Ok(()) };
         let data_dir = disk.path().join("data");
-        let segment = ["--wal.segment-size", SEGMENT];
-        let mut narthex = Standalone::start_in(sandbox, data_dir, &segment, &[]).await?;
+        // Other processes see the disk under a name that is a link, and a bucket's directory is resolved.
+        let bucket = format!("--bucket.url=file://{}", sandbox.path().join("bucket").display());
+        let arguments = ["--wal.segment-size", SEGMENT, &bucket];
+        let mut narthex = Standalone::start_in(sandbox, data_dir, &arguments, &[]).await?;
         let zones = [narthex.base.clone()];
         let recorder = recorder_of(&narthex);
         let writing = recorder.start(WRITERS);
