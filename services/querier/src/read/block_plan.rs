@@ -173,11 +173,11 @@ impl BlockPlan {
         match failure {
             BlockFailure::Missing(text) => format!(
                 "block {id} is missing: revision {revision} of the manifest names it and the bucket does not have it ({text}); restore \
-                 the object from a copy of the bucket, or take the block out of the manifest to give its samples up"
+                 the object from a copy of the bucket, or take the block out of the manifest (admin remove-block) to give its samples up"
             ),
             BlockFailure::Damaged(text) => format!(
-                "block {id} is damaged ({text}); restore the object from a copy of the bucket, or take the block out of the \
-                 manifest to give its samples up"
+                "block {id} is damaged ({text}); restore the object from a copy of the bucket, or take the block out of the manifest \
+                 (admin remove-block) to give its samples up"
             ),
             BlockFailure::Unreachable(text) => text.clone(),
         }
