@@ -20,8 +20,8 @@ struct Arguments {
     /// Scrape intervals.
     #[arg(long, value_delimiter = ',', default_value = "15s,5s")]
     interval: Vec<HumanDuration>,
-    /// How long to record; two hours are a whole window.
-    #[arg(long, default_value = "40m")]
+    /// How long to record. Two hours fill a window; in less, labels are shared by fewer samples, for every store.
+    #[arg(long, default_value = "2h")]
     duration: HumanDuration,
     /// Instead of recording: a Prometheus that scrapes such targets in jobs `itself` and `node`. Repeat for several.
     #[arg(long)]
