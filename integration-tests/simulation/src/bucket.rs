@@ -28,6 +28,8 @@ pub(crate) struct Bucket {
     pub(crate) ahead_ms: i64,
     /// Chance of a fault, out of 1,000.
     pub(crate) trouble: u64,
+    /// Until then it answers writes with 503.
+    pub(crate) read_only_until: u64,
 }
 
 /// Whose samples these are.
@@ -40,10 +42,10 @@ pub(crate) fn no_manifest() -> Manifest {
     Manifest::empty(workspace(), WINDOW)
 }
 
-/// Days are seconds here: a commit begins within 1 s of the block's PUT, garbage is collected after 4 s.
+/// Days are seconds here: a commit begins within 0.7 s of the block's PUT, garbage is collected after 3 s.
 pub(crate) fn margins() -> Margins {
     let ms = std::time::Duration::from_millis;
-    Margins::new(ms(1_000), ms(4_000), ms(4_500)).expect("margins with room")
+    Margins::new(ms(700), ms(2_800), ms(3_000)).expect("margins with room")
 }
 
 /// Longest delay of a request that nobody waits for any more.
@@ -58,6 +60,7 @@ impl Bucket {
             blocks: BTreeMap::new(),
             ahead_ms: 0,
             trouble: 20,
+            read_only_until: 0,
         }
     }
 
@@ -94,7 +97,9 @@ impl World {
     /// A request arrives.
     pub(crate) fn bucket_request(&mut self, from: Node, request: RequestId, ask: &Rc<Ask>) {
         let fault = if self.chance(self.bucket.trouble) { self.below(5) } else { 9 };
+        let refused = !ask.is_read() && self.now < self.bucket.read_only_until;
         let (told, date) = match fault {
+            _ if refused => (Told::Failed, None),
             0 => (Told::Failed, None),
             1 => {
                 self.carry_out(ask);

@@ -12,6 +12,7 @@ use crate::{
     Mutation,
     control::partition_of,
     disk::Entry,
+    faults::Fault,
     message::{Message, Refused, RequestId, SealedCut},
     network::Node,
     store::{Turn, keys},
@@ -166,7 +167,12 @@ impl World {
         if mutation != Mutation::SealUnsynced {
             ingester.disk.sync();
         }
-        let Some(process) = &mut ingester.process else { return };
+        if self.chance(5) {
+            // Whatever was promised must have been synced.
+            let soon = 1 + self.below(15);
+            self.at(soon, Event::Fault(Fault::PowerCut(id)));
+        }
+        let Some(process) = &mut self.ingesters[id].process else { return };
         process.inflight -= 1;
         let all = process.store.cut(cut.epoch, cut.window, |_| true);
         let empty =

@@ -30,8 +30,12 @@ pub(crate) enum Fault {
     Wipe(usize),
     /// The middle of an owner's log fails its checks, if both others are complete.
     Corrupt(usize),
-    /// Nobody reaches the bucket.
-    BucketAway,
+    /// An owner's machine loses power, if both others are complete.
+    PowerCut(usize),
+    /// An owner's process stands still.
+    Pause(usize),
+    /// A client reads.
+    Read(usize),
     /// An operator drains a partition.
     Drain(u32),
     /// An operator brings a drained partition back.
@@ -80,13 +84,17 @@ impl World {
             }
             Fault::Lose(id) => self.lose(id),
             Fault::Heal => self.network.heal(),
-            Fault::Wipe(id) => self.lose_by(id, 0),
-            Fault::Corrupt(id) => self.lose_by(id, 3),
-            Fault::BucketAway => {
-                for node in self.nodes() {
-                    self.network.cut(node, Node::Bucket);
-                }
+            Fault::Wipe(id) => {
+                self.lose_by(id, 0);
+                self.at(20, Event::Fault(Fault::Start(id)));
             }
+            Fault::Corrupt(id) => {
+                self.lose_by(id, 3);
+                self.at(20, Event::Fault(Fault::Start(id)));
+            }
+            Fault::PowerCut(id) => self.lose_by(id, 4),
+            Fault::Pause(id) => self.pause(Node::Ingester(id), 3_000, true),
+            Fault::Read(id) => self.client_read(id),
             Fault::Drain(partition) => self.drain_partition(partition),
             Fault::BringBack(partition) => self.control.bring_back(partition),
             Fault::Remove(partition) => self.control.request_removal(partition),
@@ -110,7 +118,7 @@ impl World {
             10 => self.weather(),
             11 => self.restart_reader(),
             12 => {
-                if self.ingesters.len() < 3 * ZONES {
+                if self.ingesters.len() < self.most_partitions * ZONES {
                     self.add_partition();
                 }
             }
@@ -136,25 +144,44 @@ impl World {
 
     /// All disks of a partition are replaced one after the other, each once the others are complete.
     fn replace_all(&mut self, id: usize) {
-        for (turn, owner) in owners_of(partition_of(id)).enumerate() {
-            let at = turn as u64 * 900;
+        let owners = owners_of(partition_of(id)).cycle().skip(id % ZONES).take(4);
+        for (turn, owner) in owners.enumerate() {
+            let at = turn as u64 * 800;
             self.at(at, Event::Fault(Fault::Wipe(owner)));
         }
     }
 
-    /// A partition stops taking writes while the bucket is away, so that its cuts are sealed and wait; then one of the disks that
-    /// sealed loses a part, and another owner had missed writes.
+    /// A partition stops taking writes while nothing can be written to the bucket, so that its cuts are sealed and wait; then one of
+    /// the disks that sealed loses a part, and another owner had missed writes.
     fn ambush_seals(&mut self, loser: usize) {
         let partition = partition_of(loser);
         let missed = owners_of(partition).find(|owner| *owner != loser).unwrap_or(loser);
         for distributor in (0..self.distributors.len()).map(Node::Distributor) {
             self.network.cut(distributor, Node::Ingester(missed));
         }
+        let third = owners_of(partition).find(|owner| ![loser, missed].contains(owner)).unwrap_or(loser);
         self.at(500, Event::Fault(Fault::Heal));
         self.at(501, Event::Fault(Fault::Drain(partition)));
-        self.at(700, Event::Fault(Fault::BucketAway));
+        self.bucket.read_only_until = self.now + 2_900;
         self.at(1_500, Event::Fault(Fault::Corrupt(loser)));
-        self.at(3_000, Event::Fault(Fault::Heal));
+        self.at(2_700, Event::Fault(Fault::Pause(third)));
+    }
+
+    /// While a querier stands still that no hint reaches, all owners of a partition get new disks one after the other: only the
+    /// manifest that they forgot by, handed on from copy to copy, tells it later that it must look.
+    pub(crate) fn ambush_copies(&mut self, id: usize) {
+        if self.calm || !self.deaf {
+            return;
+        }
+        let querier = self.queriers.len() - 1;
+        self.pause(Node::Querier(querier), 3_200, true);
+        for turn in 1..=3 {
+            let owner = owners_of(partition_of(id)).start + (id + turn) % ZONES;
+            self.at(turn as u64 * 700 + 500, Event::Fault(Fault::Wipe(owner)));
+        }
+        for turn in 0..8 {
+            self.at(3_201 + turn * 40, Event::Fault(Fault::Read(querier)));
+        }
     }
 
     /// A new epoch begins while an owner that did not seal a cut forgets it, and its samples come late, to two owners only.
@@ -193,6 +220,18 @@ impl World {
             _ => Node::Querier(self.below(self.queriers.len() as u64) as usize),
         };
         self.pause(node, length, suspended);
+    }
+
+    /// A machine is suspended, and often those of all other owners of its partition for longer, so that nobody takes over.
+    pub(crate) fn stand_still_with_others(&mut self, node: Node, length: u64) {
+        self.pause(node, length, true);
+        if let Node::Ingester(id) = node
+            && self.chance(700)
+        {
+            for other in owners_of(partition_of(id)).filter(|other| *other != id) {
+                self.pause(Node::Ingester(other), length + 1_500, true);
+            }
+        }
     }
 
     /// The bucket is away for some.
@@ -264,10 +303,18 @@ impl World {
 
     fn lose_by(&mut self, id: usize, how: u64) {
         let others = owners_of(partition_of(id)).filter(|other| *other != id);
-        if !others.into_iter().all(|other| self.is_complete(other)) {
+        // A registration that came late may be of another disk than the owner has; it will be doubted.
+        let sound = |other: &usize| {
+            let record = self.ingesters[*other].disk.record.as_ref();
+            let own = record.map(|record| record.incarnation);
+            self.is_complete(*other) && own == self.control.registered(*other)
+        };
+        if !others.into_iter().all(|other| sound(&other)) {
             return;
         }
-        let (boot, from, count) = (self.random_u128(), self.below(50), 1 + self.below(30));
+        let (boot, count, length) = (self.random_u128(), 1 + self.below(30), self.ingesters[id].disk.len());
+        let from =
+            if self.chance(500) { self.below(50) } else { (length as u64).saturating_sub(self.below(80)) };
         match how {
             5..=6 => self.crash(id, |ingester| std::mem::swap(&mut ingester.disk, &mut ingester.spare)),
             0..=1 => self.crash(id, |ingester| ingester.disk.wipe()),
@@ -360,6 +407,10 @@ impl World {
         for id in 0..self.ingesters.len() {
             if self.ingesters[id].process.is_some() && self.control.is_gone(partition_of(id)) {
                 self.kill_ingester(id);
+                for (querier, _) in [0; 4].iter().enumerate() {
+                    let (querier, soon) = (querier % self.queriers.len(), self.below(400));
+                    self.at(soon, Event::Fault(Fault::Read(querier)));
+                }
             }
         }
     }

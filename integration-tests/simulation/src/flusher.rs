@@ -13,7 +13,7 @@ use std::{
 use narthex_ingester::{flush::turn, recovery::settle};
 use narthex_manifest::{CutSet, Edit, Entry, Freshness, Manifest, Outcome};
 use narthex_model::{
-    BlockId, Cut, PartitionId, RingRevision, Sample, SeriesHash, TimeRange, TimestampMs, Window,
+    BlockId, Cut, Epoch, PartitionId, RingRevision, Sample, SeriesHash, TimeRange, TimestampMs, Window,
 };
 
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
     mutation::ALIAS,
     network::Node,
     requests::Wanted,
-    store::{WINDOW, keys, pairs, samples},
+    store::{pairs, samples},
     world::{Event, World},
 };
 
@@ -153,17 +153,6 @@ impl World {
         flush.is_some_and(|flush| matches!(flush.stage, At::Put | At::Commit))
     }
 
-    /// A sample that should be in a block since long, and is only in a head.
-    pub(crate) fn unflushed(&self) -> Option<String> {
-        let long_ago = WINDOW.window(TimestampMs(self.wall() - 2 * 3_600_000));
-        (0..self.ingesters.len()).find_map(|id| {
-            let data = self.ingesters[id].process.as_ref()?.store.data();
-            let old = |key: &(u32, i64)| WINDOW.window(TimestampMs(key.1)) < long_ago;
-            let key = keys(&data).into_iter().find(|key| old(key) && !self.oracle.is_readable(key))?;
-            Some(format!("ingester {id} still holds {key:?}, which is in no block"))
-        })
-    }
-
     pub(crate) fn flush_tick(&mut self, id: usize) {
         self.timer(Node::Ingester(id), FLUSH_TICK_MS, Event::FlushTick(id));
         let Some(process) = &mut self.ingesters[id].process else { return };
@@ -242,13 +231,14 @@ impl World {
 
     /// Whether a cut counts as committed.
     fn is_committed(&self, manifest: &Manifest, cut: &Cut) -> bool {
-        if self.mutation == Mutation::ForgetCutHistory {
-            return manifest.entries().any(|entry| {
-                let alias = Cut { epoch: narthex_model::Epoch(cut.epoch.0 + ALIAS), ..*cut };
+        match self.mutation {
+            Mutation::ForgetCutHistory => manifest.entries().any(|entry| {
+                let alias = Cut { epoch: Epoch(cut.epoch.0 + ALIAS), ..*cut };
                 entry.level == 0 && (entry.cuts.contains(cut) || entry.cuts.contains(&alias))
-            });
+            }),
+            Mutation::DropEpoch => manifest.is_committed(&Cut { epoch: Epoch(0), ..*cut }),
+            _ => manifest.is_committed(cut),
         }
-        manifest.is_committed(cut)
     }
 
     /// Notes which cuts of held windows are known to be committed, and since when.
@@ -312,8 +302,10 @@ impl World {
         let Some(process) = &self.ingesters[id].process else { return };
         let (adopted, revision) = (process.adopted.epoch, newest.revision());
         self.operate(id, Operation::Forget { cut, revision, adopted, stage: Stage::Act });
-        if self.chance(20) {
-            self.ambush_forgetting(id, cut);
+        match self.below(100) {
+            0..=1 => self.ambush_forgetting(id, cut),
+            2..=3 => self.ambush_copies(id),
+            _ => {}
         }
     }
 
@@ -499,10 +491,12 @@ impl World {
         }
         let block = BlockId::new(self.now, self.random_u128());
         let mut named = cut;
-        if self.mutation == Mutation::ForgetCutHistory {
-            let newest = self.oracle.newest();
-            named.epoch.0 += if newest.is_committed(&cut) { ALIAS } else { 0 };
+        match self.mutation {
+            Mutation::DropEpoch => named.epoch = Epoch(0),
+            Mutation::ForgetCutHistory if self.oracle.newest().is_committed(&cut) => named.epoch.0 += ALIAS,
+            _ => {}
         }
+        self.oracle.writes(block, cut);
         let entry = entry(block, CutSet::from(named), &data);
         let Some(flush) = self.flush_of(id) else {
             return;
@@ -513,6 +507,11 @@ impl World {
         }
         let job = flush.job;
         self.ask(Node::Ingester(id), Ask::PutBlock(block, Rc::new(data)), Then::FlushPut(job));
+        if !self.calm && self.chance(15) {
+            // It hears of it only when the block is an orphan of that age.
+            let length = 4_000 + self.below(2_500);
+            self.stand_still_with_others(Node::Ingester(id), length);
+        }
     }
 
     pub(crate) fn block_put(&mut self, id: usize, job: RequestId, written: bool) {

@@ -78,8 +78,8 @@ pub fn run_traced(seed: u64, mutation: Mutation) -> Result<Report, Violation> {
 }
 
 fn simulate(mut world: World) -> Result<Report, Violation> {
-    for partition in 0..=world.below(2) {
-        let _ = partition;
+    world.most_partitions = 1 + world.below(3) as usize;
+    for _ in 0..world.most_partitions.min(2) {
         world.add_partition();
     }
     for id in 0..2 {
@@ -94,7 +94,7 @@ fn simulate(mut world: World) -> Result<Report, Violation> {
         world.keeper_tick(id);
     }
     world.bucket.ahead_ms = world.below(20_000_000) as i64 - 10_000_000;
-    world.deaf = world.chance(300);
+    world.deaf = world.chance(500);
     world.keep_ms = 200 + world.below(1_500);
     world.schedule.max_age = Duration::from_secs(60 * world.below(30));
     world.at(0, Event::Workload);
@@ -128,8 +128,8 @@ fn finish(world: &mut World) {
         let phase = world.ingesters[stuck].process.as_ref().map(|process| process.phase);
         world.oracle.violate("liveness", now, format!("ingester {stuck} is still {phase:?}"));
     }
-    if let Some(text) = world.unflushed() {
-        world.oracle.violate("liveness", now, text);
+    if let Some(key) = world.oracle.unflushed(world.wall() - 2 * 3_600_000) {
+        world.oracle.violate("liveness", now, format!("{key:?}, acknowledged, is in no block yet"));
     }
     let before = world.oracle.reads;
     world.client_read(0);

@@ -272,14 +272,14 @@ impl World {
         }
     }
 
-    /// The machine of a writer is suspended for longer than roots are kept, its request still on it, or on its way.
+    /// The machine of a writer is suspended for longer than roots are kept, its request on its way.
     fn ambush_put(&mut self, node: Node) {
-        if self.calm || !self.chance(15) {
+        if self.calm || !self.chance(20) {
             return;
         }
-        let length = 5_000 + self.below(3_000);
-        self.pause(node, length, true);
+        let length = 4_000 + self.below(2_500);
         self.delay_last(length - 100);
+        self.stand_still_with_others(node, length);
     }
 
     fn told_commit(&mut self, node: Node, told: Told, date: Option<BucketTime>) {

@@ -1,7 +1,7 @@
 //! Deliberate breaks of a rule. A simulation that cannot see them proves nothing, so each has a test that finds a failing
 //! seed.
 
-/// What cuts are named by once their history is forgotten: the epoch and this.
+/// What a cut is named by where its history is forgotten: the epoch and this.
 pub(crate) const ALIAS: u64 = 1 << 40;
 
 /// Which rule is broken.
@@ -43,6 +43,8 @@ pub enum Mutation {
     KeepSeals,
     /// Whoever copies from other owners does not take over by which manifest they forgot (breaks rules 2 and 6).
     CopyWithoutActing,
+    /// Cuts are named without their epoch (breaks rule 3).
+    DropEpoch,
     /// An owner seals for any epoch, whichever it acts on (breaks rule 3).
     SealAnyEpoch,
     /// An owner takes up a new epoch while it forgets a cut (breaks rule 3).

@@ -81,7 +81,7 @@ const SLOW_MS: u64 = 150;
 impl World {
     /// A client reads everything through one querier.
     pub(crate) fn client_read(&mut self, id: usize) {
-        if self.queriers[id].ring.is_none() {
+        if self.queriers[id].ring.is_none() || self.stands_still(Node::Querier(id)) {
             return;
         }
         let number = self.request();

@@ -151,6 +151,8 @@ pub(crate) struct World {
     pub(crate) asks: Asks,
     /// When windows are cut.
     pub(crate) schedule: Schedule,
+    /// How many partitions there are at most.
+    pub(crate) most_partitions: usize,
     /// Hints do not reach one of the queriers.
     pub(crate) deaf: bool,
     /// How long a cut is kept after its commit was seen.
@@ -193,6 +195,7 @@ impl World {
             catalogues: BTreeMap::new(),
             asks: Asks::new(),
             schedule,
+            most_partitions: 3,
             deaf: false,
             keep_ms: 800,
             paused: BTreeMap::new(),
@@ -256,15 +259,14 @@ impl World {
     pub(crate) fn send(&mut self, from: Node, to: Node, message: Message) {
         let request = matches!(
             message,
-            Message::Push { .. }
-                | Message::Select { .. }
-                | Message::Seal { .. }
-                | Message::Register(_)
-                | Message::RegisterReader
+            Message::Push { .. } | Message::Select { .. } | Message::Seal { .. } | Message::RegisterReader
         );
         for delay in self.network.deliveries(from, to, &mut self.rng) {
             let event = Event::Deliver { from, to, message: message.clone() };
-            if request || to == Node::Control || to == Node::Bucket {
+            if matches!(message, Message::Register(_)) {
+                // A registration does not outlive its connection: where one did, two disks could be doubted at once.
+                self.timer(from, delay, event);
+            } else if request || to == Node::Control || to == Node::Bucket {
                 self.at(delay, event);
             } else {
                 self.timer(to, delay, event);
@@ -280,6 +282,11 @@ impl World {
 
     fn generation(&self, node: Node) -> u64 {
         self.generations.get(&node).copied().unwrap_or_default()
+    }
+
+    /// Whether a process stands still.
+    pub(crate) fn stands_still(&self, node: Node) -> bool {
+        self.paused.get(&node).is_some_and(|pause| pause.until > self.now)
     }
 
     /// Everybody goes on.

@@ -58,7 +58,7 @@ macro_rules! seen {
     ($($name:ident: $mutation:ident),* $(,)?) => {$(
         #[test]
         fn $name() {
-            let (seed, violation) = first_failure(300, Mutation::$mutation).expect("some seed must fail");
+            let (seed, violation) = first_failure(800, Mutation::$mutation).expect("some seed must fail");
             println!("seed {seed}: {violation}");
         }
     )*};
@@ -82,13 +82,17 @@ seen! {
     flushing_what_one_owner_sealed_is_seen: FlushAlone,
     a_recovering_owner_that_seals_is_seen: SealRecovering,
     seals_of_a_disk_that_lost_samples_are_seen: KeepSeals,
+    copying_without_the_revision_behind_it_is_seen: CopyWithoutActing,
+    naming_cuts_without_their_epoch_is_seen: DropEpoch,
     sealing_for_any_epoch_is_seen: SealAnyEpoch,
     forgetting_across_epochs_is_seen: ForgetWithoutPass,
     forgetting_the_history_of_cuts_is_seen: ForgetCutHistory,
+    trusting_the_reply_of_a_put_is_seen: TrustPutReply,
     planning_on_any_manifest_is_seen: IgnoreActedRevision,
     taking_another_root_for_the_own_is_seen: TrustExists,
     deleting_a_block_in_doubt_is_seen: DeleteOnUnknown,
     writing_over_a_root_is_seen: OverwriteRoot,
+    naming_a_block_unseen_is_seen: SkipHead,
     collecting_by_the_local_clock_is_seen: LocalClock,
     collecting_what_may_still_be_named_is_seen: NeverGiveUp,
     leaving_with_cuts_is_seen: LeaveWithCuts,

@@ -20,7 +20,6 @@ use super::{Key, Oracle};
 use crate::{
     bucket::{margins, no_manifest},
     message::Data,
-    mutation::ALIAS,
     store::{WINDOW, keys},
 };
 
@@ -37,6 +36,8 @@ pub(super) struct Line {
     newest: Arc<Manifest>,
     first_put: BTreeMap<Object, BucketTime>,
     unnamed_at: BTreeMap<Object, BucketTime>,
+    /// What was written into blocks, whatever the manifest says of it.
+    written: BTreeMap<BlockId, Cut>,
     /// The block that each cut came with.
     origin: BTreeMap<Cut, BlockId>,
     /// Samples in blocks that the newest manifest names, by partition of their first block.
@@ -50,6 +51,7 @@ impl Default for Line {
             newest: Arc::new(no_manifest()),
             first_put: BTreeMap::new(),
             unnamed_at: BTreeMap::new(),
+            written: BTreeMap::new(),
             origin: BTreeMap::new(),
             readable: BTreeSet::new(),
             seals: BTreeMap::new(),
@@ -59,17 +61,6 @@ impl Default for Line {
 
 fn window(at: i64) -> Window {
     WINDOW.window(TimestampMs(at))
-}
-
-/// The cuts of an entry, under the names that an unbroken system gives them.
-fn cuts(entry: &Entry) -> Vec<Cut> {
-    let ranges = entry.cuts.ranges();
-    ranges
-        .flat_map(|(partition, epoch, range)| {
-            let epoch = Epoch(epoch.0 % ALIAS);
-            (range.first.0..=range.last.0).map(move |window| Cut { partition, epoch, window: Window(window) })
-        })
-        .collect()
 }
 
 fn names(manifest: &Manifest) -> BTreeSet<Object> {
@@ -84,8 +75,19 @@ impl Oracle {
     }
 
     /// Whether a sample is in a block.
-    pub(crate) fn is_readable(&self, key: &Key) -> bool {
+    pub(super) fn is_readable(&self, key: &Key) -> bool {
         self.line.readable.contains(key)
+    }
+
+    /// An acknowledged sample of a window that should be in blocks by now, and is not.
+    pub(crate) fn unflushed(&self, before: i64) -> Option<Key> {
+        let mut old = self.acknowledged.keys().filter(|key| WINDOW.end(window(key.1)).0 < before);
+        old.find(|key| !self.is_readable(key)).copied()
+    }
+
+    /// A flusher writes a block of a cut.
+    pub(crate) fn writes(&mut self, block: BlockId, cut: Cut) {
+        self.line.written.insert(block, cut);
     }
 
     /// An object was put.
@@ -123,7 +125,7 @@ impl Oracle {
             let data = keys(&data);
             if entry.level == 0 {
                 self.line.readable.extend(data.iter().copied());
-                self.cuts_committed(now, entry);
+                self.cut_committed(now, entry);
             } else {
                 compacted = true;
                 added.extend(data);
@@ -140,21 +142,19 @@ impl Oracle {
         self.commits += u64::from(next.len() > before.len());
     }
 
-    /// F-1 and F-2 of the cuts of a block.
-    fn cuts_committed(&mut self, now: u64, entry: &Entry) {
-        for cut in cuts(entry) {
-            if let Some(other) = self.line.origin.insert(cut, entry.id) {
-                self.violate("F-1", now, format!("{cut} was committed with {other} and with {}", entry.id));
-            }
-            let lacking = self.acknowledged.iter().find(|(key, entry)| {
-                let inside = entry.partition == cut.partition.0 && window(key.1) == cut.window;
-                inside && entry.epoch <= cut.epoch && !self.line.readable.contains(*key)
-            });
-            if let Some((key, entry)) = lacking {
-                let text =
-                    format!("{cut} lacks {key:?}, acknowledged at {} in epoch {}", entry.at, entry.epoch);
-                self.violate("F-2", now, text);
-            }
+    /// F-1 and F-2 of the cut of a block.
+    fn cut_committed(&mut self, now: u64, entry: &Entry) {
+        let Some(cut) = self.line.written.get(&entry.id).copied() else { return };
+        if let Some(other) = self.line.origin.insert(cut, entry.id) {
+            self.violate("F-1", now, format!("{cut} was committed with {other} and with {}", entry.id));
+        }
+        let lacking = self.acknowledged.iter().find(|(key, entry)| {
+            let inside = entry.partition == cut.partition.0 && window(key.1) == cut.window;
+            inside && entry.epoch <= cut.epoch && !self.line.readable.contains(*key)
+        });
+        if let Some((key, entry)) = lacking {
+            let text = format!("{cut} lacks {key:?}, acknowledged at {} in epoch {}", entry.at, entry.epoch);
+            self.violate("F-2", now, text);
         }
     }
 

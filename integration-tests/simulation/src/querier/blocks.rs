@@ -45,7 +45,7 @@ enum Wants {
 }
 
 /// After this long without a look a read begins with one, and after the second with a LIST.
-const SILENCE_MS: (u64, u64) = (6_000, 20_000);
+const SILENCE_MS: (u64, u64) = (10_000, 20_000);
 /// Revisions that are followed one by one.
 const NEAR: u64 = 4;
 
