@@ -10,10 +10,10 @@ use std::{
     sync::Arc,
 };
 
-use narthex_ingester::{flush::turn, recovery::settle};
+use narthex_ingester::flush::{turn, union};
 use narthex_manifest::{CutSet, Edit, Entry, Freshness, Manifest, Outcome};
 use narthex_model::{
-    BlockId, Cut, Epoch, PartitionId, RingRevision, Sample, SeriesHash, TimeRange, TimestampMs, Window,
+    BlockId, Cut, Epoch, PartitionId, RingRevision, SeriesHash, TimeRange, TimestampMs, Window,
 };
 
 use crate::{
@@ -116,21 +116,6 @@ const PAUSES_MS: (u64, u64) = (100, 1_500);
 const COMMIT_TRIES: u32 = 5;
 /// Between them.
 const COMMIT_PAUSE_MS: u64 = 100;
-
-/// The samples that go into the block for one series, and whether any value is contested.
-fn union(owners: [&[Sample]; 3]) -> (Vec<Sample>, bool) {
-    let times: BTreeSet<TimestampMs> =
-        owners.iter().flat_map(|held| held.iter().map(|s| s.timestamp)).collect();
-    let (mut all, mut contested) = (Vec::new(), false);
-    for at in times {
-        let held = owners.map(|held| held.iter().find(|sample| sample.timestamp == at).map(|s| &s.value));
-        let mut values = held.iter().flatten();
-        let first = values.next();
-        contested |= values.any(|value| Some(value) != first);
-        all.extend(settle(held).map(|value| Sample { timestamp: at, value: value.clone() }));
-    }
-    (all, contested)
-}
 
 impl World {
     fn flusher(&mut self, id: usize) -> Option<&mut Flusher> {

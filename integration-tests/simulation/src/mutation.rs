@@ -1,5 +1,19 @@
 //! Deliberate breaks of a rule. A simulation that cannot see them proves nothing, so each has a test that finds a failing
 //! seed.
+//!
+//! | rule of the design | broken by |
+//! |---|---|
+//! | 1, seal | `DoNotSeal`, `SealUnsynced`, `FlushAlone`, `ReplyBeforeWal` |
+//! | 2, incomplete owners | `CountRecovering`, `SealRecovering`, `KeepSeals`, `CopyFromOne`, `TrustEveryDisk`, `TrustOldDisk`, `CopyWithoutActing` |
+//! | 3, epochs | `DropEpoch`, `IgnoreEpochs`, `KeepEpoch`, `NoBarrier`, `SealAnyEpoch`, `ForgetWithoutPass` |
+//! | 4, cut history | `ForgetCutHistory` |
+//! | 5, what a commit is | `TrustPutReply` |
+//! | 6, heads and blocks meet | `IgnoreActedRevision`, `CopyWithoutActing`, `IgnoreDepartures` |
+//! | 7, ring changes | `ActivateUnacknowledged` |
+//! | 8, lost replies | `TrustExists`, `DeleteOnUnknown` |
+//! | 9, edits are conditions | `OverwriteRoot` |
+//! | 10, garbage | `SkipHead`, `LocalClock`, `NeverGiveUp` |
+//! | 11, leaving | `LeaveWithCuts`, `LeaveOnOneReport`, `IgnoreDepartures` |
 
 /// What a cut is named by where its history is forgotten: the epoch and this.
 pub(crate) const ALIAS: u64 = 1 << 40;

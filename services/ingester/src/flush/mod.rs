@@ -28,6 +28,7 @@ pub(crate) use error::FlushError;
 pub(crate) use flusher::{Flusher, SharedFlusher};
 pub use schedule::{Schedule, turn};
 pub use settings::{CutArgs, FlushSettings};
+pub use union::union;
 
 #[cfg(test)]
 mod tests;

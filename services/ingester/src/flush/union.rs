@@ -8,7 +8,7 @@ use crate::recovery::{normalise, settle};
 
 /// The union of up to three owners' samples. Where values compete, the one that two hold wins, else the greatest by `resolve`.
 /// Also tells whether any two values competed that a third owner could decide about.
-pub(crate) fn union(owners: [&[Sample]; 3]) -> (Vec<Sample>, bool) {
+pub fn union(owners: [&[Sample]; 3]) -> (Vec<Sample>, bool) {
     let mut rest = owners.map(|samples| samples.iter().peekable());
     let mut all = Vec::with_capacity(owners.iter().map(|samples| samples.len()).max().unwrap_or(0));
     let mut contested = false;
