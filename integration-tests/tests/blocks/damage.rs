@@ -1,6 +1,6 @@
 //! A damaged and a missing block: 503 by name for the queries that need them, answers for all others, and the way out.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use narthex_integration_tests::{
@@ -57,21 +57,28 @@ async fn damage(api: &Api, queriers: &[String], bucket: &Path, start: i64) -> Re
     damaged.corrupt()?;
     missing.remove()?;
 
+    let (done, said) = over(bucket, &["unreadable-blocks"])?;
+    ensure!(done && said.contains(&format!("2 of {} blocks", blocks.len())), "{said}");
+    let (mut lost, mut affected) = (0, BTreeSet::new());
+    for (block, verdict) in [(damaged, "damaged"), (missing, "missing")] {
+        let line = said.lines().find(|line| line.contains(&block.id)).context("a block is not listed")?;
+        ensure!(line.contains(verdict) && line.contains(&api.workspace), "{line}");
+        // ... N samples from A to B: ...
+        let words: Vec<&str> = line.split(' ').collect();
+        let at = words.iter().position(|word| *word == "samples").with_context(|| line.to_owned())?;
+        lost += words[at - 1].parse::<usize>().with_context(|| line.to_owned())?;
+        affected.insert(words[at + 2]);
+    }
+
     for querier in queriers {
         let failed = windows(api, querier, start, &[damaged, missing]).await?;
-        ensure!(failed == 2, "{failed} of {WINDOWS} windows fail");
+        ensure!(failed == affected.len(), "{failed} of {WINDOWS} windows fail, expected {affected:?}");
         let all = api.get(querier, "query", &[("query", "kept[10m]"), ("time", &seconds(end))]).await?;
         let text = all.text();
         ensure!(all.status == 503, "{all}");
         ensure!(text.contains(&damaged.id) || text.contains(&missing.id), "{text}");
     }
 
-    let (done, said) = over(bucket, &["unreadable-blocks"])?;
-    ensure!(done && said.contains(&format!("2 of {} blocks", blocks.len())), "{said}");
-    for (block, verdict) in [(damaged, "damaged"), (missing, "missing")] {
-        let line = said.lines().find(|line| line.contains(&block.id)).context("a block is not listed")?;
-        ensure!(line.contains(verdict) && line.contains(&api.workspace), "{line}");
-    }
     let take_out = |block: &BlockFile| {
         over(bucket, &["remove-block", "--workspace", &api.workspace, "--block", &block.id])
     };
@@ -85,7 +92,7 @@ async fn damage(api: &Api, queriers: &[String], bucket: &Path, start: i64) -> Re
         let failed = windows(api, querier, start, &[]).await?;
         ensure!(failed == 0, "{failed} windows fail after the blocks were taken out");
         let left = samples::count(&raw(api, querier, start - 1, end).await?);
-        ensure!(left < whole && left > 0, "{left} of {whole} samples are left");
+        ensure!(left == whole - lost, "{left} of {whole} samples are left, {lost} were given up");
     }
     let (done, said) = over(bucket, &["unreadable-blocks"])?;
     ensure!(done && said.contains(&format!("{} blocks, and all can be read", blocks.len() - 2)), "{said}");
