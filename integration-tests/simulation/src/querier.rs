@@ -236,6 +236,7 @@ impl World {
             return;
         }
         if querier.ring.as_ref().is_none_or(|known| ring.revision() > known.revision()) {
+            querier.departures.observe(&ring);
             querier.ring = Some(ring);
         }
         let waiting: Vec<_> =

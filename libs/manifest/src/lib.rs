@@ -51,8 +51,8 @@ mod model;
 #[cfg(test)]
 mod protocol_test;
 
-pub use args::MarginArgs;
 pub use apply::{Applied, Attempt, Limits, NewSegment};
+pub use args::MarginArgs;
 pub use collect::{Listing, Plan, plan};
 pub use committer::{Action, Committer, Event, Outcome, Rewrite, Tally, Writer};
 pub use cut_set::{CutSet, Range};

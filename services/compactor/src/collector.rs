@@ -128,7 +128,8 @@ mod tests {
         loop {
             components.clock.sleep(age / 4).await;
             collector.round().await.expect("a round");
-            let deleted = collector.metrics.deleted.get_or_create(&crate::metrics::KindLabel { kind: "block" }).get();
+            let deleted =
+                collector.metrics.deleted.get_or_create(&crate::metrics::KindLabel { kind: "block" }).get();
             if deleted == 3 {
                 break;
             }
