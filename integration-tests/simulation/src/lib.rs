@@ -136,7 +136,8 @@ fn finish(world: &mut World) {
     world.client_read(1);
     world.run_until(now + 1_000);
     let answered = world.oracle.reads - before;
-    if answered != 2 {
+    // A read that paused since the storm may come on top.
+    if answered < 2 {
         world.oracle.violate("liveness", now, format!("{answered} of 2 reads were answered after the calm"));
     }
 }
