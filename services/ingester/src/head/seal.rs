@@ -21,6 +21,11 @@ impl Head {
         self.store.windows.states()
     }
 
+    /// To be called after a replay: what a damaged log left behind lies below the next seal of its window.
+    pub(crate) fn settle_windows(&mut self) {
+        self.store.windows.settle();
+    }
+
     /// The seal of a window in an epoch, while anything of its cut may be held.
     pub fn seal_of(&self, epoch: Epoch, window: Window) -> Option<Seal> {
         self.store.windows.seal(epoch, window)

@@ -312,6 +312,16 @@ impl Windows {
         self.closed.push((epoch, ranges));
     }
 
+    /// Raises generations to those of the chunks that are held, after a replay. A sound log leaves nothing to raise; one that lost the
+    /// record of a forgotten chunk leaves the chunk above what its window counts, where no seal would reach it: the cut would be
+    /// sealed without it, and a push of it would count as known (F-2).
+    pub(super) fn settle(&mut self) {
+        for held in &mut self.held {
+            let newest = held.ended.iter().filter(|(_, counts)| counts.chunks > 0).map(|(at, _)| *at).max();
+            held.generation = held.generation.max(newest.unwrap_or(0));
+        }
+    }
+
     /// Gives loaded chunks, of which only the number is known, the samples and bytes that chunks of their kind had when the snapshot
     /// was begun.
     pub(super) fn estimate(&mut self, before: &[Held]) {
@@ -374,6 +384,20 @@ mod tests {
             let end = expected.last().map_or(i64::MIN, |last| WindowLength::DEFAULT.end(Window(*last)).0);
             prop_assert_eq!(windows.open_from(Epoch(3)), end);
         }
+    }
+
+    #[test]
+    fn a_chunk_whose_forgetting_was_lost_lies_below_the_next_seal() {
+        let (mut windows, window) = (Windows::new(WindowLength::DEFAULT), Window(1));
+        windows.sealed(window, Seal { epoch: Epoch(3), boundary: Boundary(2), series: 1, samples: 1 });
+        assert_eq!(windows.ended(window, 1, 10), 2);
+        // The record that removed the chunk is gone with a damaged part of the log, the one that followed it is not.
+        windows.forgotten(window, Boundary(2), true);
+        assert_eq!(windows.next_boundary(window), Some(Boundary(1)));
+        assert!(windows.holds_above(window, Boundary(1)));
+        windows.settle();
+        let next = windows.next_boundary(window).expect("few seals");
+        assert!(!windows.holds_above(window, next), "{next:?}");
     }
 
     #[test]

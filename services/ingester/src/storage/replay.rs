@@ -189,6 +189,7 @@ pub(super) fn open(
 
 fn finish(rebuilt: Rebuilt) -> Workspace {
     let Rebuilt { mut head, applied, snapshot, dropped, .. } = rebuilt;
+    head.settle_windows();
     head.trim();
     let workspace = Workspace::new(head);
     let mut state = workspace.state.write();
