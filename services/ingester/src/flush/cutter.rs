@@ -57,7 +57,7 @@ pub(crate) struct Flushed {
 }
 
 /// Who takes part.
-struct Quorum {
+pub(super) struct Quorum {
     /// The other owner that sealed, and the series in which it differs. `None` at replication factor 1.
     other: Option<(Holder, Vec<Labels>)>,
     third: Third,
@@ -76,21 +76,27 @@ impl Cutter {
         if manifest.is_committed(&cut) {
             return Ok(Some(Flushed { manifest, bytes: None, unsettled: 0 }));
         }
-        let Some((entry, unsettled)) = self.block(workspace, cut, settle_alone).await? else {
+        let sealed = self.seal(workspace, cut).await?;
+        // An owner that hangs holds this up for a while, in which another may have been faster.
+        if let Some(manifest) = self.manifests.known(workspace).filter(|known| known.is_committed(&cut)) {
+            return Ok(Some(Flushed { manifest, bytes: None, unsettled: 0 }));
+        }
+        let Some((entry, unsettled)) = self.block(workspace, cut, sealed, settle_alone).await? else {
             return Ok(None);
         };
-        let bytes = entry.bytes;
+        let (id, bytes) = (entry.id, entry.bytes);
         let manifest = self.commit(workspace, entry).await?;
-        Ok(Some(Flushed { manifest, bytes: Some(bytes), unsettled }))
+        // Another's block may have been first; this one is an orphan then.
+        let bytes = manifest.names(id).then_some(bytes);
+        Ok(Some(Flushed { manifest, bytes, unsettled }))
     }
 
-    /// Seals, compares and writes the block; nothing names it yet. Also tells how many series were not settled.
-    pub(super) async fn block(
+    /// Seals here and at another owner, and compares.
+    pub(super) async fn seal(
         &self,
         workspace: WorkspaceId,
         cut: Cut,
-        settle_alone: bool,
-    ) -> Result<Option<(Entry, usize)>, FlushError> {
+    ) -> Result<(Arc<CutView>, Quorum), FlushError> {
         let ring = self.service.cluster().snapshot().ring.clone();
         let reference = CutRef {
             workspace: workspace.to_bytes().to_vec().into(),
@@ -104,6 +110,17 @@ impl Cutter {
             Replication::One => Quorum { other: None, third: Third::None },
             Replication::Three => self.quorum(&cut, &reference, &view).await?,
         };
+        Ok((view, quorum))
+    }
+
+    /// Writes the block; nothing names it yet. Also tells how many series were not settled.
+    pub(super) async fn block(
+        &self,
+        workspace: WorkspaceId,
+        cut: Cut,
+        (view, quorum): (Arc<CutView>, Quorum),
+        settle_alone: bool,
+    ) -> Result<Option<(Entry, usize)>, FlushError> {
         let written = self.write(workspace, &view, quorum, settle_alone, &cut).await?;
         Ok(written.map(|(id, written)| (entry(id, cut, &written), written.unsettled)))
     }

@@ -142,11 +142,13 @@ async fn two_flushers_at_once_commit_one_block() {
         world.push(&[0, 1, 2], name, &[(0, 1.0)]).await;
     }
     world.push(&[2], "only here", &[(0, 1.0)]).await;
-    let (left, right) = tokio::join!(world.flush(0), world.flush(2));
-    let (left, right) = (left.expect("flushed").0, right.expect("flushed").0);
-    assert_eq!((left.len(), right.len()), (1, 1));
+    let flush = |zone: usize| world.cutters[zone].flush(WORKSPACE, cut(), false);
+    let (left, right) = tokio::join!(flush(0), flush(2));
+    let (left, right) = (left.expect("flushed").expect("one"), right.expect("flushed").expect("one"));
+    assert_eq!((left.manifest.len(), right.manifest.len()), (1, 1));
     let names = |manifest: &Manifest| manifest.entries().next().expect("one").id;
-    assert_eq!(names(&left), names(&right));
+    assert_eq!(names(&left.manifest), names(&right.manifest));
+    assert!(left.bytes.is_none() || right.bytes.is_none(), "both say that the block is theirs");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -245,8 +247,9 @@ async fn a_lost_block_is_never_committed() {
     let world = World::new();
     world.push(&[0, 1, 2], "a", &[(0, 5.0)]).await;
     let manifests = &world.cutters[0].manifests;
-    let (entry, _) =
-        world.cutters[0].block(WORKSPACE, cut(), false).await.expect("written").expect("a sample");
+    let sealed = world.cutters[0].seal(WORKSPACE, cut()).await.expect("sealed");
+    let written = world.cutters[0].block(WORKSPACE, cut(), sealed, false).await.expect("written");
+    let (entry, _) = written.expect("a sample");
     let path = layout::block_data(WORKSPACE, entry.id);
     world.bucket.store().delete(&path).await.expect("deleted");
     let error = world.cutters[0].commit(WORKSPACE, entry).await.expect_err("the HEAD finds nothing");
