@@ -75,7 +75,7 @@ pub enum Verdict {
     Lose,
 }
 
-type Judge = Box<dyn Fn(&Exchange) -> Verdict + Send + Sync>;
+type Judge = Arc<dyn Fn(&Exchange) -> Verdict + Send + Sync>;
 
 /// A running proxy; it ends when it is dropped.
 pub struct S3Proxy {
@@ -94,7 +94,7 @@ struct Shared {
 
 struct State {
     latency: Duration,
-    judge: Arc<Judge>,
+    judge: Judge,
     done: BTreeMap<(Does, Kind, StatusCode), u64>,
     bytes: BTreeMap<(Does, Kind), u64>,
 }
@@ -106,7 +106,7 @@ impl S3Proxy {
         let endpoint = format!("http://{}", listener.local_addr()?);
         let state = State {
             latency: Duration::ZERO,
-            judge: Arc::new(Box::new(|_| Verdict::Pass)),
+            judge: Arc::new(|_| Verdict::Pass),
             done: BTreeMap::new(),
             bytes: BTreeMap::new(),
         };
@@ -120,6 +120,15 @@ impl S3Proxy {
         Ok(Self { endpoint, shared, accepting })
     }
 
+    /// The variables that make a service of ours use a bucket of the server through this proxy, as
+    /// [`S3Server::environment`] gives them.
+    pub fn environment(&self, server: &S3Server, url: &str) -> [(&'static str, String); 5] {
+        server.environment(url).map(|(name, value)| match name {
+            "NARTHEX_BUCKET_ENDPOINT" => (name, self.endpoint.clone()),
+            _ => (name, value),
+        })
+    }
+
     /// Every request takes this much longer from now on.
     pub fn delay(&self, latency: Duration) {
         self.shared.with(|state| state.latency = latency);
@@ -127,7 +136,7 @@ impl S3Proxy {
 
     /// Judges requests (status `None`) and replies from now on.
     pub fn judge(&self, judge: impl Fn(&Exchange) -> Verdict + Send + Sync + 'static) {
-        self.shared.with(|state| state.judge = Arc::new(Box::new(judge)));
+        self.shared.with(|state| state.judge = Arc::new(judge));
     }
 
     /// Lets everything pass from now on.

@@ -33,7 +33,7 @@ pub use self::{
     ports::Ports,
     process::{Command, Process, ended},
     standalone::Standalone,
-    wait::{DEADLINE, until},
+    wait::{DEADLINE, long, until},
 };
 use crate::http::Http;
 

@@ -1,19 +1,20 @@
 //! What the tests' Prometheus and vmagent scrape, and how long.
 
-use std::{env, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::{sandbox::Peer, tools};
+use crate::{
+    sandbox::{Peer, long},
+    tools,
+};
 
 /// How often targets are scraped.
 pub const INTERVAL: Duration = Duration::from_secs(2);
 
-/// How long a comparison with a real Prometheus scrapes: `NARTHEX_LONG=1` chooses more than two minutes, anything else
-/// a time that CI can spare.
+/// How long a comparison with a real Prometheus scrapes: more than two minutes in the [`long`] form.
 pub fn duration() -> Duration {
-    let long = env::var_os("NARTHEX_LONG").is_some_and(|value| !value.is_empty() && value != "0");
-    Duration::from_secs(if long { 150 } else { 60 })
+    Duration::from_secs(if long() { 150 } else { 60 })
 }
 
 /// Scrape jobs, as items of `scrape_configs`, for the scraper itself (at `{address}`) and a node exporter.

@@ -20,7 +20,7 @@ use narthex_integration_tests::{
     recorder::{Recorder, Writing},
     s3::S3Server,
     s3_proxy::{Does, Exchange, Kind, S3Proxy, Verdict},
-    sandbox::{Cluster, Command, DEADLINE, Process, Sandbox, binary, scenario, until},
+    sandbox::{Cluster, Command, DEADLINE, Process, Sandbox, binary, long, scenario, until},
 };
 use narthex_manifest::{CutSet, ManifestSettings, ManifestStore};
 use narthex_model::{WindowLength, WorkspaceId};
@@ -30,6 +30,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const WRITERS: u64 = 3;
 const BUCKET: &str = "cuts";
+const URL: &str = "s3://cuts/prefix";
 /// Windows of seconds, so that a test sees many, and garbage that is some seconds old.
 const SHORT: [(&str, &str); 8] = [
     ("NARTHEX_GC_COMMIT_WITHIN", "5s"),
@@ -59,7 +60,7 @@ impl World {
         let server = S3Server::start(sandbox).await?;
         server.create_bucket(sandbox, BUCKET).await?;
         let proxy = S3Proxy::start(sandbox, &server).await?;
-        let bucket = environment(&server, &proxy);
+        let bucket = proxy.environment(&server, URL);
         let mut environment: Vec<(&str, &str)> =
             bucket.iter().map(|(name, value)| (*name, value.as_str())).collect();
         environment.extend(SHORT.iter().filter(|(name, _)| !further.iter().any(|(other, _)| other == name)));
@@ -103,7 +104,7 @@ impl World {
     }
 
     fn bucket(&self) -> Result<Arc<dyn ObjectStore>> {
-        let mut args = BucketArgs::new(format!("s3://{BUCKET}/prefix").parse()?);
+        let mut args = BucketArgs::new(URL.parse()?);
         args.endpoint = Some(self.server.endpoint.clone());
         args.allow_http = true;
         args.access_key_id = Some(self.server.signer.access_key_id.clone());
@@ -145,7 +146,7 @@ impl World {
         let address = format!("127.0.0.1:{}", sandbox.ports.one()?);
         let mut command =
             Command::new(binary("narthex-compactor")?).args(["--gc.interval", "1s", "--listen"]).arg(address);
-        for (name, value) in environment(&self.server, &self.proxy) {
+        for (name, value) in self.proxy.environment(&self.server, URL) {
             command = command.env(name, value);
         }
         for (name, value) in SHORT {
@@ -178,16 +179,6 @@ impl World {
         });
         (stop, reading)
     }
-}
-
-fn environment(server: &S3Server, proxy: &S3Proxy) -> Vec<(&'static str, String)> {
-    let mut environment = server.environment(&format!("s3://{BUCKET}/prefix")).to_vec();
-    for (name, value) in &mut environment {
-        if *name == "NARTHEX_BUCKET_ENDPOINT" {
-            value.clone_from(&proxy.endpoint);
-        }
-    }
-    environment
 }
 
 async fn elapse(sandbox: &Sandbox, seconds: u64) {
@@ -453,8 +444,7 @@ struct Border {
 #[test]
 fn the_border_moves_under_queries_while_gateways_restart() {
     scenario(async |sandbox| {
-        let long = std::env::var_os("NARTHEX_LONG").is_some_and(|value| !value.is_empty() && value != "0");
-        let (workspaces, goal) = if long { (10, 2_000.0) } else { (4, 100.0) };
+        let (workspaces, goal) = if long() { (10, 2_000.0) } else { (4, 100.0) };
         let second = [
             ("NARTHEX_CUT_WINDOW", "1s"),
             ("NARTHEX_CUT_MAX_AGE", "2s"),

@@ -22,7 +22,7 @@ use narthex_integration_tests::{
     aws::Api,
     s3::S3Server,
     s3_proxy::{Does, Kind, S3Proxy},
-    sandbox::{Cluster, Sandbox, Standalone, scenario},
+    sandbox::{Cluster, Sandbox, Standalone, long, scenario},
 };
 use narthex_manifest::{Attempt, BucketTime, Column, CutSet, Edit, Entry, Limits, Manifest, Nonce};
 use narthex_model::{
@@ -31,7 +31,7 @@ use narthex_model::{
 use narthex_service::{Components, Random};
 use object_store::ObjectStoreExt;
 
-use many::{BUCKET, URL, borrowed, environment, long, prepare};
+use many::{BUCKET, URL, borrowed, prepare};
 
 const PARTITIONS: u32 = 14;
 const WINDOWS_PER_DAY: i64 = 12;
@@ -281,7 +281,7 @@ fn a_cold_process_is_ready_without_a_block_and_reads_a_day_side_by_side() {
         proxy.delay(LATENCY);
         let data_dir = sandbox.path().join("data");
         prepare(&data_dir, &[workspace])?;
-        let environment = environment(&server, &proxy);
+        let environment = proxy.environment(&server, URL);
         let began = sandbox.clock.monotonic();
         let narthex = Standalone::start_in(sandbox, data_dir, &[], &borrowed(&environment)).await?;
         eprintln!("ready after {:.2?}; requests {:?}", sandbox.clock.monotonic() - began, proxy.counts());
@@ -296,7 +296,7 @@ fn cold_gateways_of_a_cluster_are_ready_without_a_block_and_read_a_day_side_by_s
         let server = S3Server::start(sandbox).await?;
         server.create_bucket(sandbox, BUCKET).await?;
         let proxy = S3Proxy::start(sandbox, &server).await?;
-        let mut cluster = Cluster::start_with(sandbox, &borrowed(&environment(&server, &proxy))).await?;
+        let mut cluster = Cluster::start_with(sandbox, &borrowed(&proxy.environment(&server, URL))).await?;
         let end = fill_days(sandbox, &server, cluster.api.workspace.parse()?).await?;
 
         let gateways = cluster.names(|instance| instance.service == "store-gateway");

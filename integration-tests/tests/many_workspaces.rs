@@ -16,13 +16,13 @@ use narthex_integration_tests::{
     s3::S3Server,
     s3_proxy::{Does, Kind, S3Proxy},
     samples,
-    sandbox::{DEADLINE, Process, Sandbox, Standalone, scenario, until},
+    sandbox::{DEADLINE, Process, Sandbox, Standalone, long, scenario, until},
     wire::WriteRequest,
 };
 use narthex_model::WorkspaceId;
 use narthex_service::Random;
 
-use many::{BUCKET, borrowed, environment, long, prepare};
+use many::{BUCKET, URL, borrowed, prepare};
 
 const SERIES: usize = 100;
 const SAMPLES: i64 = 4;
@@ -49,7 +49,7 @@ impl World {
         let workspaces: Vec<_> = (0..count).map(|_| WorkspaceId::from_random(random.bits128())).collect();
         let data_dir = sandbox.path().join("data");
         prepare(&data_dir, &workspaces)?;
-        let mut environment = environment(&server, &proxy);
+        let mut environment = proxy.environment(&server, URL).to_vec();
         environment.extend([
             ("NARTHEX_CUT_WINDOW", format!("{}s", WINDOW_MS / 1_000)),
             ("NARTHEX_CUT_MAX_AGE", max_age.to_owned()),

@@ -1,21 +1,15 @@
 //! What the tests of many workspaces and of many blocks share: an all-in-one whose workspaces are known before its first
 //! start, over an S3 server behind a proxy.
 
-use std::{env, fs, path::Path};
+use std::{fs, path::Path};
 
 use anyhow::Result;
-use narthex_integration_tests::{s3::S3Server, s3_proxy::S3Proxy};
 use narthex_model::WorkspaceId;
 
 /// The bucket of the test.
 pub(crate) const BUCKET: &str = "many";
 /// Where in it everything lies.
 pub(crate) const URL: &str = "s3://many/prefix";
-
-/// Whether `NARTHEX_LONG=1` asks for the whole size instead of one that CI can spare.
-pub(crate) fn long() -> bool {
-    env::var_os("NARTHEX_LONG").is_some_and(|value| !value.is_empty() && value != "0")
-}
 
 /// Workspaces with these ids exist from the first start on a data directory. An account's quota of workspaces made by the API
 /// is not asked.
@@ -28,17 +22,6 @@ pub(crate) fn prepare(data_dir: &Path, workspaces: &[WorkspaceId]) -> Result<()>
     }
     fs::create_dir_all(data_dir)?;
     Ok(fs::write(data_dir.join("bootstrap.yaml"), yaml)?)
-}
-
-/// What makes a process use the bucket through the proxy.
-pub(crate) fn environment(server: &S3Server, proxy: &S3Proxy) -> Vec<(&'static str, String)> {
-    let mut environment = server.environment(URL).to_vec();
-    for (name, value) in &mut environment {
-        if *name == "NARTHEX_BUCKET_ENDPOINT" {
-            value.clone_from(&proxy.endpoint);
-        }
-    }
-    environment
 }
 
 /// Environment as the sandbox takes it.

@@ -18,7 +18,6 @@ use narthex_ingester::{
     head::PushLimits,
     storage::{Budget, OsDisk, Storage, StorageConfig, WalSync},
 };
-
 use narthex_model::{Epoch, Labels, ManifestRevision, TimeRange, TimestampMs, WindowLength, WorkspaceId};
 use narthex_remote_write::synthetic::{SyntheticSeries, synthetic_value};
 use narthex_rpc::frame::{Frame, FrameBuilder};

@@ -1,8 +1,8 @@
 //! The ingester: accepts pushes, keeps recent samples in WAL, head and chunk files, and serves them.
 //!
-//! `storage` keeps samples, `head` is one workspace in memory, `wal` the log. `flush` brings cuts into the bucket. `recovery`
-//! decides whether this owner is complete and makes it so, `service` answers gRPC and drives the owner's life. [`run`] is the process; the all-in-one uses
-//! [`Ingester`] itself.
+//! `storage` keeps samples, `head` is one workspace in memory, `wal` the log. `flush` brings cuts into the bucket.
+//! `recovery` decides whether this owner is complete and makes it so, `service` answers gRPC and drives the owner's life. [`run`]
+//! is the process; the all-in-one uses [`Ingester`] itself.
 
 #![deny(unsafe_code)]
 

@@ -223,14 +223,16 @@ impl Cutter {
         entry: Entry,
     ) -> Result<Arc<Manifest>, FlushError> {
         let edit = Edit::Commit(entry);
-        for tried in 1.. {
+        let mut tries = 1;
+        loop {
             match self.manifests.commit(workspace, edit.clone()).await {
                 Ok(Outcome::Committed(newest)) => return Ok(newest),
                 Ok(Outcome::Refused { refused, newest }) if refused.releases_cut() => return Ok(newest),
                 Ok(Outcome::Refused { refused, .. }) => return Err(refused.into()),
                 Ok(Outcome::Rewrite(rewrite)) => return Err(rewrite.into()),
                 // The same edit again: it may have been committed, and another block would be one too many.
-                Ok(Outcome::Undecided) | Err(ManifestError::Undecided { .. }) if tried < COMMIT_TRIES => {
+                Ok(Outcome::Undecided) | Err(ManifestError::Undecided { .. }) if tries < COMMIT_TRIES => {
+                    tries += 1;
                     self.clock.sleep(COMMIT_PAUSE).await;
                 }
                 Ok(Outcome::Undecided) => {
@@ -240,7 +242,6 @@ impl Cutter {
                 Err(error) => return Err(error.into()),
             }
         }
-        unreachable!("the loop ends by returning")
     }
 }
 
