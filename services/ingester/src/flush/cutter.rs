@@ -199,21 +199,11 @@ impl Cutter {
             Some((holder, differ)) => (Some(holder), differ),
             None => (None, Vec::new()),
         };
-        let silent = match &third {
-            Third::Silent(why) => Some(why.clone()),
-            _ => None,
-        };
         let id = BlockId::new(self.clock.now().0.max(0).cast_unsigned(), self.random.bits128());
         let fetched = Fetched::new(holder, differ);
-        let store = self.store.clone();
-        let written = Writing { store, workspace, id, view, fetched, third }.write().await?;
-        match (written, silent) {
-            (Some(Written { unsettled: series, .. }), Some(why)) if series > 0 && !settle_alone => {
-                // The block stays behind without a manifest that names it, and is collected.
-                Err(FlushError::Contested { cut: *cut, series, why })
-            }
-            (written, _) => Ok(written.map(|written| (id, written))),
-        }
+        let (store, cut) = (self.store.clone(), *cut);
+        let writing = Writing { store, workspace, cut, id, view, fetched, third, settle_alone };
+        Ok(writing.write().await?.map(|written| (id, written)))
     }
 
     /// Commits the block; the manifest returned is the newest, and the cut is committed in it, by this block or another.

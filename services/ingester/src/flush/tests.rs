@@ -171,6 +171,7 @@ async fn competing_values_wait_for_the_third_owner_unless_told_otherwise() {
     world.owners[0].service.phase().set(Phase::Stopping);
     let error = world.flush(1).await.expect_err("contested");
     assert!(matches!(error, FlushError::Contested { series: 1, .. }), "{error}");
+    assert_eq!(world.objects().await, 0, "a block that waits is not left behind");
     assert!(!world.cutters[1].manifests.newest(WORKSPACE).await.expect("read").is_committed(&cut()));
     let settled = world.cutters[1].flush(WORKSPACE, cut(), true).await.expect("flushed").expect("a sample");
     assert_eq!((settled.unsettled, settled.manifest.len()), (1, 1));

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use narthex_block::{BlockMeta, BlockSchema, BlockUpload, LabelCount, SchemaSettings, WriterSettings};
 use narthex_bucket::layout;
-use narthex_model::{BlockId, Labels, Sample, WorkspaceId};
+use narthex_model::{BlockId, Cut, Labels, Sample, WorkspaceId};
 use object_store::ObjectStore;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -22,11 +22,14 @@ const BATCH: usize = 256;
 pub(crate) struct Writing<'a> {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) workspace: WorkspaceId,
+    pub(crate) cut: Cut,
     pub(crate) id: BlockId,
     pub(crate) view: &'a CutView,
     pub(crate) fetched: Fetched,
     /// Who decides between two values.
     pub(crate) third: Third,
+    /// Competing values are settled by `resolve` where the third owner is silent; otherwise they wait for it.
+    pub(crate) settle_alone: bool,
 }
 
 /// The owner that was not needed for the quorum.
@@ -60,6 +63,14 @@ impl Writing<'_> {
             Ok((0, _)) => {
                 upload.abort().await?;
                 Ok(None)
+            }
+            Ok((_, series)) if series > 0 && !self.settle_alone => {
+                upload.abort().await?;
+                let why = match self.third {
+                    Third::Silent(why) => why,
+                    Third::None | Third::Sealed(_) => "it was not asked".to_owned(),
+                };
+                Err(FlushError::Contested { cut: self.cut, series, why })
             }
             Ok((_, unsettled)) => Ok(Some(Written { meta: upload.finish().await?, unsettled })),
             Err(error) => {
