@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod aws;
+pub mod compare_answers;
 pub mod faults;
 pub mod folder_bucket;
 pub mod http;
