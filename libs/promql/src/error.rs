@@ -68,6 +68,9 @@ pub enum EvalError {
     /// The query needs more samples than it may hold (`execution`, 422).
     #[error("query processing would load too many samples into memory in query execution")]
     TooManySamples,
+    /// The query processes more samples than its caller wants (`execution`, 422).
+    #[error("the query processes more than {0} samples")]
+    TooManyProcessed(u64),
     /// A limit of the source, which the text names (`execution`, 422).
     #[error("{0}")]
     LimitExceeded(String),

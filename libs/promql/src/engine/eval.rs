@@ -96,6 +96,7 @@ impl<'a> Evaluator<'a> {
 
     /// Accounts for work; looks at the control and gives way to others now and then.
     pub(super) async fn tick(&mut self, samples: usize) -> Evaluated<()> {
+        self.check_processed()?;
         self.work += samples + 1;
         if self.work < TICK {
             return Ok(());
@@ -104,6 +105,12 @@ impl<'a> Evaluator<'a> {
         self.control.check()?;
         tokio::task::yield_now().await;
         Ok(())
+    }
+
+    /// Ends a query that has processed more samples than its caller wants.
+    pub(super) fn check_processed(&self) -> Evaluated<()> {
+        let limit = self.config.max_processed;
+        if self.stats.total > limit { Err(EvalError::TooManyProcessed(limit)) } else { Ok(()) }
     }
 
     /// Accounts for samples that are held from now on.

@@ -42,6 +42,8 @@ pub struct EngineConfig {
     pub lookback_delta_ms: i64,
     /// Most samples that a query may hold at one time.
     pub max_samples: usize,
+    /// Most samples that a query may process over all steps; past it the query ends at once.
+    pub max_processed: u64,
     /// Step of subqueries that name none, in milliseconds.
     pub default_subquery_step_ms: i64,
     /// Whether statistics are kept per step.
@@ -53,6 +55,7 @@ impl Default for EngineConfig {
         Self {
             lookback_delta_ms: 5 * 60 * 1000,
             max_samples: 50_000_000,
+            max_processed: u64::MAX,
             default_subquery_step_ms: 60_000,
             per_step_stats: false,
         }
@@ -102,6 +105,12 @@ impl Engine {
     #[must_use]
     pub fn with_lookback_ms(self, lookback_delta_ms: i64) -> Self {
         Self { config: EngineConfig { lookback_delta_ms, ..self.config } }
+    }
+
+    /// The same engine with a bound on the samples that a query processes, as a request may set it.
+    #[must_use]
+    pub fn with_max_processed(self, max_processed: u64) -> Self {
+        Self { config: EngineConfig { max_processed, ..self.config } }
     }
 
     /// The value of `expr` at one time.
@@ -154,6 +163,7 @@ impl Engine {
         let loaded = load(source, &prepared, steps, &self.config).await?;
         let mut evaluator = Evaluator::new(&self.config, loaded, control);
         let value = evaluator.eval(&prepared, steps).await?;
+        evaluator.check_processed()?;
         let value = if is_range { finish::range(value, steps)? } else { finish::instant(value, steps)? };
         let stats = QueryStats {
             total_queryable_samples: evaluator.stats.total,

@@ -87,6 +87,7 @@ impl From<EvalError> for ApiError {
     fn from(error: EvalError) -> Self {
         let kind = match &error {
             EvalError::BadData(reason) => return Self::parameter("query", reason),
+            EvalError::TooManyProcessed(limit) => return Self::new(ErrorKind::Execution, over_threshold(*limit)),
             EvalError::Execution(_) | EvalError::TooManySamples | EvalError::LimitExceeded(_) => {
                 ErrorKind::Execution
             }
@@ -97,6 +98,14 @@ impl From<EvalError> for ApiError {
         };
         Self::new(kind, error.to_string())
     }
+}
+
+/// A query that passed the threshold that its own request set (QCC-2).
+fn over_threshold(limit: u64) -> String {
+    format!(
+        "the query processed more than {limit} samples, its max_samples_processed_error_threshold; select fewer series, \
+         a shorter time or a larger step, or raise the threshold"
+    )
 }
 
 impl From<SourceError> for ApiError {
