@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use narthex_model::{Histogram, Labels, Value};
 
+use crate::memory::Reservation;
+
 /// A finished query.
 #[derive(Debug, Clone)]
 pub struct QueryResult {
@@ -13,6 +15,8 @@ pub struct QueryResult {
     pub annotations: Annotations,
     /// What it cost.
     pub stats: QueryStats,
+    /// What the answer occupies.
+    pub memory: Reservation,
 }
 
 /// The answer, by type. A range query always answers a matrix.

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use narthex_model::{Histogram, Labels, Matcher, TimeRange};
 
+use crate::memory::Reservation;
+
 /// What the engine will do with a selection; sources may use it to read less, never to answer differently.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SelectHints {
@@ -51,6 +53,8 @@ pub struct SelectedSeries {
     pub series: Vec<SeriesData>,
     /// Shown to the user beside the result.
     pub warnings: Vec<String>,
+    /// What the series occupy, where the source counts it.
+    pub memory: Reservation,
 }
 
 /// Why a selection has no answer.

@@ -221,7 +221,6 @@ impl QuerySettings {
         EngineConfig {
             lookback_delta_ms: self.lookback_delta_ms,
             max_samples: usize::try_from(self.max_samples).unwrap_or(usize::MAX),
-            per_step_stats: true,
             ..EngineConfig::default()
         }
     }

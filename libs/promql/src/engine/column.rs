@@ -71,6 +71,14 @@ const EMPTY: u8 = 0;
 const FLOAT: u8 = 1;
 const HISTOGRAM: u8 = 2;
 
+/// Bytes of histograms that nobody else holds; others are counted where they are held first.
+pub(super) fn histogram_bytes<'a>(histograms: impl Iterator<Item = &'a Arc<FloatHistogram>>) -> usize {
+    /// A weight counts 16 bytes, and a bucket as half of what it occupies.
+    const OF_WEIGHT: usize = 32;
+    let own = histograms.filter(|histogram| Arc::strong_count(histogram) == 1);
+    own.map(|histogram| histogram.weight() * OF_WEIGHT).sum()
+}
+
 /// One series over all steps.
 #[derive(Debug, Clone)]
 pub(super) struct Column {
@@ -177,6 +185,18 @@ impl Column {
                 .filter_map(|(_, histogram)| histogram.as_ref())
                 .map(|histogram| histogram.weight())
                 .sum::<usize>()
+    }
+
+    /// Bytes of a column of floats of so many rows, labels (which columns share) apart.
+    pub(super) const fn bytes_of(steps: usize) -> usize {
+        size_of::<Self>() + steps.saturating_mul(size_of::<u8>() + size_of::<f64>())
+    }
+
+    /// Bytes that the column occupies.
+    pub(super) fn bytes(&self) -> usize {
+        Self::bytes_of(self.kinds.len())
+            + self.histograms.len() * size_of::<Option<Arc<FloatHistogram>>>()
+            + histogram_bytes(self.histograms.iter().flatten())
     }
 
     /// Moves the rows of another column of the same series in; false if both have a row.

@@ -3,21 +3,23 @@
 //! Evaluation is pure computation on what was loaded. It runs on one task, gives way now and then ([`Evaluator::tick`]) so
 //! that dropping the future or the [`Control`] ends it soon, and accounts for every sample that it holds.
 
-use std::collections::BTreeMap;
-
 use futures::{FutureExt, future::BoxFuture};
 
 use super::{
     Control, EngineConfig, aggregate, binary,
-    column::{Column, SampleRef, Steps},
+    column::{Column, SampleRef, Steps, histogram_bytes},
     functions,
     load::{Loaded, Series},
     notes::Notes,
-    selector, subquery_steps,
+    selector,
+    stats::Stats,
+    subquery_steps,
 };
 use crate::{
     ast::{Expr, ExprKind, Subquery},
     error::EvalError,
+    memory::Reservation,
+    result::MatrixSeries,
 };
 
 /// Samples of work between two looks at the control.
@@ -48,10 +50,36 @@ impl Value {
             Self::Series(series) => series.iter().map(series_weight).sum(),
         }
     }
+
+    /// Bytes that the value occupies.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Scalar(values) => values.len() * size_of::<f64>(),
+            Self::Text(_) => 0,
+            Self::Vector(columns) => columns.iter().map(Column::bytes).sum(),
+            Self::Series(series) => series.iter().map(series_bytes).sum(),
+        }
+    }
+
+    /// Bytes of the answer that is made of the value.
+    pub(super) fn answer_bytes(&self) -> usize {
+        let series = match self {
+            Self::Scalar(_) | Self::Text(_) => 1,
+            Self::Vector(columns) => columns.len(),
+            Self::Series(series) => series.len(),
+        };
+        series * size_of::<MatrixSeries>() + self.weight() * size_of::<(i64, f64)>()
+    }
 }
 
 fn series_weight(series: &Series) -> usize {
     series.values.len() + series.histograms.iter().map(|(_, histogram)| histogram.weight()).sum::<usize>()
+}
+
+fn series_bytes(series: &Series) -> usize {
+    size_of::<Series>()
+        + series.values.len() * size_of::<(i64, f64)>()
+        + histogram_bytes(series.histograms.iter().map(|(_, histogram)| histogram))
 }
 
 /// An evaluation under way.
@@ -62,36 +90,19 @@ pub(super) struct Evaluator<'a> {
     pub(super) notes: Notes,
     pub(super) stats: Stats,
     control: &'a Control,
+    memory: Reservation,
     work: usize,
     held: usize,
-}
-
-/// Statistics under way.
-#[derive(Debug, Default)]
-pub(super) struct Stats {
-    pub(super) total: u64,
-    pub(super) per_step: Option<BTreeMap<i64, u64>>,
-    pub(super) peak: usize,
-}
-
-impl Stats {
-    /// Counts samples that a selector read for the step at `time`.
-    pub(super) fn count(&mut self, time: i64, samples: usize) {
-        self.total += samples as u64;
-        if let Some(per_step) = &mut self.per_step {
-            *per_step.entry(time).or_default() += samples as u64;
-        }
-    }
 }
 
 pub(super) type Evaluated<T> = Result<T, EvalError>;
 
 impl<'a> Evaluator<'a> {
-    pub(super) fn new(config: &'a EngineConfig, loaded: Loaded, control: &'a Control) -> Self {
+    pub(super) fn new(config: &'a EngineConfig, loaded: Loaded, control: &'a Control, steps: Steps) -> Self {
         let mut notes = Notes::default();
         loaded.warnings.iter().for_each(|warning| notes.source(warning.clone()));
-        let stats = Stats { per_step: config.per_step_stats.then(BTreeMap::new), ..Stats::default() };
-        Self { config, loaded, notes, stats, control, work: 0, held: 0 }
+        let stats = Stats::new(steps, config.per_step_stats);
+        Self { config, loaded, notes, stats, control, memory: control.reservation(), work: 0, held: 0 }
     }
 
     /// Accounts for work; looks at the control and gives way to others now and then.
@@ -126,6 +137,16 @@ impl<'a> Evaluator<'a> {
         if columns.saturating_mul(steps.count) > most { Err(EvalError::TooManySamples) } else { Ok(()) }
     }
 
+    /// Takes the memory of columns that are about to be made. What a node took is settled when its value is there.
+    pub(super) fn reserve(&self, columns: usize, steps: Steps) -> Evaluated<()> {
+        Ok(self.memory.grow(columns.saturating_mul(Column::bytes_of(steps.count)))?)
+    }
+
+    /// Gives back what was taken for a column that turned out empty.
+    pub(super) fn discard(&self, steps: Steps) {
+        self.memory.shrink(Column::bytes_of(steps.count));
+    }
+
     /// The value of a node. Whatever was held for its operands is released.
     pub(super) fn eval<'f>(&'f mut self, expr: &'f Expr, steps: Steps) -> BoxFuture<'f, Evaluated<Value>> {
         Box::pin(async move {
@@ -133,10 +154,11 @@ impl<'a> Evaluator<'a> {
             if steps.count > self.config.max_samples {
                 return Err(EvalError::TooManySamples);
             }
-            let before = self.held;
+            let (before, memory) = (self.held, self.memory.bytes());
             let value = self.node(expr, steps).await?;
             self.held = before;
             self.hold(value.weight())?;
+            self.memory.resize(memory + value.bytes())?;
             Ok(value)
         })
     }
@@ -195,6 +217,7 @@ impl<'a> Evaluator<'a> {
                 Value::Scalar(vec![values.first().copied().unwrap_or(f64::NAN); steps.count])
             }
             Value::Vector(columns) => {
+                self.reserve(columns.len(), steps)?;
                 Value::Vector(columns.into_iter().map(|column| column.broadcast(steps.count)).collect())
             }
             other => other,
@@ -212,9 +235,15 @@ impl<'a> Evaluator<'a> {
         } else {
             self.eval(&subquery.expr, inner).await?
         };
-        self.stats = Stats { peak: self.stats.peak, ..stats };
+        let peak = std::mem::replace(&mut self.stats, stats).peak;
+        self.stats.peak = peak;
         match value {
-            Value::Vector(columns) => Ok(columns.iter().map(|column| to_series(column, inner)).collect()),
+            Value::Vector(columns) => {
+                let samples: usize = columns.iter().map(Column::weight).sum();
+                self.memory
+                    .grow(columns.len() * size_of::<Series>() + samples * size_of::<(i64, f64)>())?;
+                Ok(columns.iter().map(|column| to_series(column, inner)).collect())
+            }
             _ => Err(wrong_type(&subquery.expr)),
         }
     }

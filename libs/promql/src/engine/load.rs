@@ -13,6 +13,7 @@ use crate::{
     ast::{BinaryOp, Call, Expr, ExprKind, VectorSelector},
     error::EvalError,
     histogram::FloatHistogram,
+    memory::Reservation,
     source::{SelectHints, Selection, SeriesData, SeriesSource},
 };
 
@@ -34,6 +35,8 @@ pub(super) struct Series {
 pub(super) struct Loaded {
     series: HashMap<usize, Arc<Vec<Series>>>,
     pub(super) warnings: Vec<String>,
+    /// What the answers occupy.
+    memory: Vec<Reservation>,
 }
 
 impl Loaded {
@@ -94,13 +97,14 @@ pub(super) async fn load(
     let answers: Vec<_> = stream::iter(walk.needs.into_iter().map(|need| async move {
         let answer = source.select(&need.selection).await?;
         let series: Vec<Series> = answer.series.into_iter().map(|data| convert(data, need.form)).collect();
-        Ok::<_, EvalError>((need.addresses, Arc::new(series), answer.warnings))
+        Ok::<_, EvalError>((need.addresses, Arc::new(series), answer.warnings, answer.memory))
     }))
     .buffered(PARALLEL_READS)
     .try_collect()
     .await?;
     let mut loaded = Loaded::default();
-    for (addresses, series, warnings) in answers {
+    for (addresses, series, warnings, memory) in answers {
+        loaded.memory.push(memory);
         loaded.warnings.extend(warnings);
         loaded.series.extend(addresses.into_iter().map(|address| (address, Arc::clone(&series))));
     }

@@ -13,6 +13,7 @@ mod load;
 mod notes;
 mod prepare;
 mod selector;
+mod stats;
 
 use std::sync::{
     Arc,
@@ -31,6 +32,7 @@ use prepare::{Context, prepare};
 use crate::{
     ast::{At, Expr, Span, Subquery, ValueType},
     error::EvalError,
+    memory::{Memory, Reservation},
     result::{QueryResult, QueryStats},
     source::SeriesSource,
 };
@@ -65,23 +67,37 @@ impl Default for EngineConfig {
 const CANCELED: u8 = 1;
 const TIMED_OUT: u8 = 2;
 
-/// Ends a running query from outside; clones share the state. (Dropping the query's future ends it too.)
+/// Ends a running query from outside and bounds its memory; clones share the state. (Dropping the query's future ends it too.)
 #[derive(Debug, Clone, Default)]
-pub struct Control(Arc<AtomicU8>);
+pub struct Control {
+    state: Arc<AtomicU8>,
+    memory: Option<Arc<dyn Memory>>,
+}
 
 impl Control {
+    /// The query takes its memory from this budget.
+    #[must_use]
+    pub fn with_memory(self, memory: Arc<dyn Memory>) -> Self {
+        Self { memory: Some(memory), ..self }
+    }
+
+    /// Memory of the query, nothing of it taken yet.
+    pub(crate) fn reservation(&self) -> Reservation {
+        self.memory.clone().map_or_else(Reservation::default, Reservation::of)
+    }
+
     /// The query ends with [`EvalError::Canceled`].
     pub fn cancel(&self) {
-        self.0.store(CANCELED, Ordering::Relaxed);
+        self.state.store(CANCELED, Ordering::Relaxed);
     }
 
     /// The query ends with [`EvalError::Timeout`].
     pub fn time_out(&self) {
-        self.0.store(TIMED_OUT, Ordering::Relaxed);
+        self.state.store(TIMED_OUT, Ordering::Relaxed);
     }
 
     pub(crate) fn check(&self) -> Result<(), EvalError> {
-        match self.0.load(Ordering::Relaxed) {
+        match self.state.load(Ordering::Relaxed) {
             CANCELED => Err(EvalError::Canceled),
             TIMED_OUT => Err(EvalError::Timeout),
             _ => Ok(()),
@@ -111,6 +127,12 @@ impl Engine {
     #[must_use]
     pub fn with_max_processed(self, max_processed: u64) -> Self {
         Self { config: EngineConfig { max_processed, ..self.config } }
+    }
+
+    /// The same engine with statistics per step, or without.
+    #[must_use]
+    pub fn with_per_step_stats(self, per_step_stats: bool) -> Self {
+        Self { config: EngineConfig { per_step_stats, ..self.config } }
     }
 
     /// The value of `expr` at one time.
@@ -161,16 +183,19 @@ impl Engine {
             return Err(EvalError::TooManySamples);
         }
         let loaded = load(source, &prepared, steps, &self.config).await?;
-        let mut evaluator = Evaluator::new(&self.config, loaded, control);
+        let mut evaluator = Evaluator::new(&self.config, loaded, control, steps);
         let value = evaluator.eval(&prepared, steps).await?;
         evaluator.check_processed()?;
+        // The answer is made of the value, a copy of its samples.
+        let memory = control.reservation();
+        memory.grow(value.answer_bytes())?;
         let value = if is_range { finish::range(value, steps)? } else { finish::instant(value, steps)? };
         let stats = QueryStats {
             total_queryable_samples: evaluator.stats.total,
-            per_step: evaluator.stats.per_step.into_iter().flatten().collect(),
+            per_step: evaluator.stats.per_step(),
             peak_samples: evaluator.stats.peak as u64,
         };
-        Ok(QueryResult { value, annotations: evaluator.notes.finish(), stats })
+        Ok(QueryResult { value, annotations: evaluator.notes.finish(), stats, memory })
     }
 }
 

@@ -86,22 +86,20 @@ async fn columns(
     for series in series.iter() {
         evaluator.tick(steps.count).await?;
         evaluator.check_rows(columns.len() + 1, steps)?;
+        evaluator.reserve(1, steps)?;
         let column = newest(series, steps, view, lookback, pick);
         let weight = column.weight();
         if weight == 0 {
+            evaluator.discard(steps);
             continue;
         }
         evaluator.hold(weight)?;
-        if evaluator.stats.per_step.is_some() || pick == Pick::Timestamp {
-            for (at, sample) in column.samples() {
-                let weight = match sample {
-                    super::column::SampleRef::Histogram(histogram) => histogram.weight(),
-                    super::column::SampleRef::Float(_) => 1,
-                };
-                evaluator.stats.count(steps.time(at), weight);
-            }
-        } else {
-            evaluator.stats.total += weight as u64;
+        for (at, sample) in column.samples() {
+            let weight = match sample {
+                super::column::SampleRef::Histogram(histogram) => histogram.weight(),
+                super::column::SampleRef::Float(_) => 1,
+            };
+            evaluator.stats.count(steps.time(at), weight);
         }
         columns.push(column);
     }

@@ -66,6 +66,7 @@ impl Plan {
                 if millis > 0 { api.engine.with_lookback_ms(millis) } else { api.engine }
             }
         };
+        let engine = engine.with_per_step_stats(call.params.get("stats") == "all");
         let expr = narthex_promql::parse(call.params.get("query"))
             .map_err(|error| ApiError::parameter("query", error))?;
         Ok(Self { expr, engine, preparation: api.seconds_since(start) })
@@ -157,10 +158,6 @@ pub(crate) fn respond(
     api.metrics.series.observe(series as f64);
     let asked = call.params.get("stats");
     let ends = annotations(result.annotations, truncated, asked);
-    let mut stats = stats;
-    if asked != "all" {
-        stats.samples.per_step.clear();
-    }
     let body = QueryBody::new(result.value, (!asked.is_empty()).then_some(&stats), &ends);
     let body = Body::from_stream(stream::iter(body.map(Ok::<_, std::convert::Infallible>)));
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()

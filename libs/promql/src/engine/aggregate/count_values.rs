@@ -45,10 +45,17 @@ pub(super) async fn eval(
                     let mut labels = LabelsBuilder::from_labels(&column.labels);
                     labels.set(label, &value);
                     let labels = group_labels(&labels.build(), &grouping, node.without);
-                    *places.entry(labels).or_insert_with_key(|labels| {
-                        out.push(Column::new(labels.clone(), false, steps.count));
-                        out.len() - 1
-                    })
+                    match places.get(&labels) {
+                        Some(place) => *place,
+                        None => {
+                            // As many columns as there are values, perhaps a new one at every step.
+                            evaluator.check_rows(out.len() + 1, steps)?;
+                            evaluator.reserve(1, steps)?;
+                            out.push(Column::new(labels.clone(), false, steps.count));
+                            places.insert(labels, out.len() - 1);
+                            out.len() - 1
+                        }
+                    }
                 }
             };
             let count = out[place].float(at).unwrap_or_default();

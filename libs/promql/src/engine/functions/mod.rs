@@ -118,6 +118,7 @@ async fn timestamp(evaluator: &mut Evaluator<'_>, call: &Call, steps: Steps) -> 
         ExprKind::StepInvariant(inner) if matches!(inner.kind, ExprKind::Vector(_)) => {
             let ExprKind::Vector(vector) = &inner.kind else { return Ok(Vec::new()) };
             let columns = selector::timestamps(evaluator, vector, steps.single()).await?;
+            evaluator.reserve(columns.len(), steps)?;
             columns.into_iter().map(|column| column.broadcast(steps.count)).collect()
         }
         _ => {

@@ -133,6 +133,7 @@ pub(super) async fn call(evaluator: &mut Evaluator<'_>, call: &Call, steps: Step
     for series in input.series.iter() {
         evaluator.tick(steps.count + series.values.len()).await?;
         evaluator.check_rows(columns.len() + 1, steps)?;
+        evaluator.reserve(1, steps)?;
         let mut column = Column::new(series.labels.clone(), !keeps_name || series.drop_name, steps.count);
         let mut windows = Windows::new(series, &input, evaluator.config.lookback_delta_ms);
         for at in 0..steps.count {
@@ -149,10 +150,12 @@ pub(super) async fn call(evaluator: &mut Evaluator<'_>, call: &Call, steps: Step
             }
         }
         let weight = column.weight();
-        if weight > 0 {
-            evaluator.hold(weight)?;
-            columns.push(column);
+        if weight == 0 {
+            evaluator.discard(steps);
+            continue;
         }
+        evaluator.hold(weight)?;
+        columns.push(column);
     }
     if matches!(call.function, "rate" | "increase") {
         note_non_counters(evaluator, &columns, position);
