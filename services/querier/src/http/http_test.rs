@@ -60,7 +60,7 @@ impl Memory {
 impl SeriesSource for Memory {
     async fn select(&self, request: &Selection) -> Result<SelectedSeries, SourceError> {
         let series = self.matching(std::slice::from_ref(&request.matchers)).await?;
-        Ok(SelectedSeries { series, warnings: Vec::new() })
+        Ok(SelectedSeries { series, ..SelectedSeries::default() })
     }
 }
 

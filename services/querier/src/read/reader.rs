@@ -173,7 +173,7 @@ impl SeriesSource for WorkspaceSource {
         budget.check_series(series.len())?;
         let samples = series.iter().map(|one| (one.timestamps.len() + one.histograms.len()) as u64).sum();
         budget.check_samples(samples)?;
-        Ok(SelectedSeries { series, warnings: Vec::new() })
+        Ok(SelectedSeries { series, ..SelectedSeries::default() })
     }
 }
 
