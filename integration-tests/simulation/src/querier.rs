@@ -268,7 +268,7 @@ fn series(data: &Data) -> Vec<SeriesData> {
                 Value::Histogram(_) => None,
             });
             let (timestamps, values) = floats.unzip();
-            SeriesData { labels: labels(*number), timestamps, values, histograms: Vec::new() }
+            SeriesData { labels: labels(*number), timestamps, values, ..SeriesData::default() }
         })
         .collect();
     series.sort_by(|a, b| a.labels.cmp(&b.labels));

@@ -24,4 +24,6 @@ pub use histogram::{BucketBoundaries, BucketView, bucket_views};
 pub use memory::{Memory, Reservation};
 pub use parser::{parse, parse_duration_or_number, parse_selector};
 pub use result::{Annotations, MatrixSeries, QueryResult, QueryStats, QueryValue, VectorSample};
-pub use source::{SelectHints, SelectedSeries, Selection, SeriesData, SeriesSource, SourceError};
+pub use source::{
+    SelectHints, SelectedSeries, Selection, SeriesData, SeriesSource, SourceError, StartTimestamps,
+};

@@ -44,6 +44,17 @@ pub struct SeriesData {
     pub values: Vec<f64>,
     /// Histogram samples, ascending; stale markers (by their sum) included.
     pub histograms: Vec<(i64, Arc<Histogram>)>,
+    /// When the counts of the samples began, where the source knows it.
+    pub starts: Option<Box<StartTimestamps>>,
+}
+
+/// When the counts of a series' samples began, in milliseconds; 0 where it is not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StartTimestamps {
+    /// One for each float sample.
+    pub floats: Vec<i64>,
+    /// One for each histogram sample.
+    pub histograms: Vec<i64>,
 }
 
 /// A selector's answer.

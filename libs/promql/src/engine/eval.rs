@@ -25,9 +25,6 @@ use crate::{
 /// Samples of work between two looks at the control.
 const TICK: usize = 100_000;
 
-/// How many rows, most of them empty, may be held for every sample that may be.
-const ROWS_PER_SAMPLE: usize = 4;
-
 /// The value of a node.
 #[derive(Debug)]
 pub(super) enum Value {
@@ -89,10 +86,10 @@ pub(super) struct Evaluator<'a> {
     pub(super) loaded: Loaded,
     pub(super) notes: Notes,
     pub(super) stats: Stats,
-    control: &'a Control,
-    memory: Reservation,
+    pub(super) control: &'a Control,
+    pub(super) memory: Reservation,
     work: usize,
-    held: usize,
+    pub(super) held: usize,
 }
 
 pub(super) type Evaluated<T> = Result<T, EvalError>;
@@ -131,20 +128,9 @@ impl<'a> Evaluator<'a> {
         if self.held > self.config.max_samples { Err(EvalError::TooManySamples) } else { Ok(()) }
     }
 
-    /// Refuses columns that would take much more memory than the samples they may hold: rows cost memory though empty.
-    pub(super) fn check_rows(&self, columns: usize, steps: Steps) -> Evaluated<()> {
-        let most = self.config.max_samples.saturating_mul(ROWS_PER_SAMPLE);
-        if columns.saturating_mul(steps.count) > most { Err(EvalError::TooManySamples) } else { Ok(()) }
-    }
-
     /// Takes the memory of columns that are about to be made. What a node took is settled when its value is there.
     pub(super) fn reserve(&self, columns: usize, steps: Steps) -> Evaluated<()> {
         Ok(self.memory.grow(columns.saturating_mul(Column::bytes_of(steps.count)))?)
-    }
-
-    /// Gives back what was taken for a column that turned out empty.
-    pub(super) fn discard(&self, steps: Steps) {
-        self.memory.shrink(Column::bytes_of(steps.count));
     }
 
     /// The value of a node. Whatever was held for its operands is released.
@@ -240,8 +226,7 @@ impl<'a> Evaluator<'a> {
         match value {
             Value::Vector(columns) => {
                 let samples: usize = columns.iter().map(Column::weight).sum();
-                self.memory
-                    .grow(columns.len() * size_of::<Series>() + samples * size_of::<(i64, f64)>())?;
+                self.memory.grow(columns.len() * size_of::<Series>() + samples * size_of::<(i64, f64)>())?;
                 Ok(columns.iter().map(|column| to_series(column, inner)).collect())
             }
             _ => Err(wrong_type(&subquery.expr)),
@@ -284,6 +269,7 @@ fn to_series(column: &Column, steps: Steps) -> Series {
         times: Vec::new(),
         values: Vec::new(),
         histograms: Vec::new(),
+        starts: None,
     };
     for (at, sample) in column.samples() {
         match sample {

@@ -14,7 +14,7 @@ use crate::{
     error::EvalError,
     histogram::FloatHistogram,
     memory::Reservation,
-    source::{SelectHints, Selection, SeriesData, SeriesSource},
+    source::{SelectHints, Selection, SeriesData, SeriesSource, StartTimestamps},
 };
 
 /// How many selectors are read at the same time.
@@ -28,6 +28,8 @@ pub(super) struct Series {
     pub(super) times: Vec<i64>,
     pub(super) values: Vec<f64>,
     pub(super) histograms: Vec<(i64, Arc<FloatHistogram>)>,
+    /// As many as samples, where they are known.
+    pub(super) starts: Option<Box<StartTimestamps>>,
 }
 
 /// The answers, by the address of the selector in the prepared tree.
@@ -112,7 +114,13 @@ pub(super) async fn load(
 }
 
 fn convert(data: SeriesData, Form { keep_stale, totals_only }: Form) -> Series {
-    let SeriesData { labels, mut timestamps, mut values, histograms } = data;
+    let SeriesData { labels, mut timestamps, mut values, histograms, mut starts } = data;
+    if let Some(starts) = starts.as_mut().filter(|_| !keep_stale) {
+        let mut keep = values.iter().map(|value| !is_stale(*value));
+        starts.floats.retain(|_| keep.next().unwrap_or(true));
+        let mut keep = histograms.iter().map(|(_, histogram)| !is_stale(histogram.sum));
+        starts.histograms.retain(|_| keep.next().unwrap_or(true));
+    }
     if !keep_stale && values.iter().any(|value| is_stale(*value)) {
         let mut keep = values.iter().map(|value| !is_stale(*value));
         timestamps.retain(|_| keep.next().unwrap_or(true));
@@ -126,7 +134,7 @@ fn convert(data: SeriesData, Form { keep_stale, totals_only }: Form) -> Series {
     if totals_only {
         keep_totals(&mut histograms);
     }
-    Series { labels, drop_name: false, times: timestamps, values, histograms }
+    Series { labels, drop_name: false, times: timestamps, values, histograms, starts }
 }
 
 /// Leaves count and sum of each histogram. What the buckets would tell about resets becomes the hint.

@@ -25,6 +25,8 @@ struct Forced {
 pub(super) struct Notes {
     notes: BTreeSet<(Note, (u32, u32))>,
     forced: BTreeMap<(String, (u32, u32)), Forced>,
+    /// How often starts overlapped, by metric and place.
+    overlaps: BTreeMap<(String, (u32, u32)), usize>,
     plain: BTreeSet<String>,
 }
 
@@ -71,6 +73,10 @@ impl Notes {
 
     pub(super) fn not_gauge(&mut self, name: &str, at: PositionRange) {
         self.warn(at, format!("this native histogram metric is not a gauge: {name:?}"));
+    }
+
+    pub(super) fn start_overlap(&mut self, name: &str, at: PositionRange) {
+        *self.overlaps.entry((name.to_owned(), (at.line, at.column))).or_default() += 1;
     }
 
     pub(super) fn incompatible_operator(&mut self, op: &str, at: PositionRange) {
@@ -149,6 +155,24 @@ impl Notes {
         forced.samples += 1;
     }
 
+    /// Adds what another part of the evaluation noted.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.notes.extend(other.notes);
+        self.plain.extend(other.plain);
+        for (place, theirs) in other.forced {
+            self.forced
+                .entry(place)
+                .and_modify(|mine| {
+                    mine.times = (mine.times.0.min(theirs.times.0), mine.times.1.max(theirs.times.1));
+                    mine.buckets =
+                        (mine.buckets.0.min(theirs.buckets.0), mine.buckets.1.max(theirs.buckets.1));
+                    mine.most = mine.most.max(theirs.most);
+                    mine.samples += theirs.samples;
+                })
+                .or_insert(theirs);
+        }
+    }
+
     /// The notes as the API shows them.
     pub(super) fn finish(self) -> Annotations {
         let mut annotations = Annotations { warnings: self.plain.into_iter().collect(), infos: Vec::new() };
@@ -159,6 +183,13 @@ impl Notes {
                 }
                 Note::Info(text) => annotations.infos.push(format!("PromQL info: {text} ({line}:{column})")),
             }
+        }
+        for ((name, (line, column)), count) in self.overlaps {
+            let times = if count > 1 { format!(" ({count} occurrences)") } else { String::new() };
+            annotations.warnings.push(format!(
+                "PromQL warning: sample has start time that overlaps with previous sample timestamp for metric \
+                 {name:?}{times} ({line}:{column})"
+            ));
         }
         for ((name, (line, column)), forced) in self.forced {
             let Forced { times, buckets, most, samples } = forced;

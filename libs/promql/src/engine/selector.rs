@@ -10,6 +10,7 @@ use super::{
     column::{Column, Steps},
     eval::{Evaluated, Evaluator},
     functions::extended,
+    leaf::{self, Leaf},
     load::Series,
 };
 use crate::{
@@ -49,6 +50,7 @@ impl View {
 enum Pick {
     Value,
     Timestamp,
+    Start,
 }
 
 /// An instant vector selector.
@@ -73,37 +75,91 @@ pub(super) async fn timestamps(
     columns(evaluator, selector, steps, Pick::Timestamp).await
 }
 
+/// `start_timestamp(selector)`: when the count of the newest sample began, in seconds; 0 where that is not known.
+pub(super) async fn start_timestamps(
+    evaluator: &mut Evaluator<'_>,
+    selector: &VectorSelector,
+    steps: Steps,
+) -> Evaluated<Vec<Column>> {
+    columns(evaluator, selector, steps, Pick::Start).await
+}
+
 async fn columns(
     evaluator: &mut Evaluator<'_>,
     selector: &VectorSelector,
     steps: Steps,
     pick: Pick,
 ) -> Evaluated<Vec<Column>> {
-    let view = View::new(selector.at, selector.offset.millis());
-    let lookback = evaluator.config.lookback_delta_ms;
+    let leaf = InstantLeaf::new(selector, evaluator.config.lookback_delta_ms, pick);
     let series = evaluator.loaded.get(selector);
-    let mut columns = Vec::with_capacity(series.len());
-    for series in series.iter() {
-        evaluator.tick(steps.count).await?;
-        evaluator.check_rows(columns.len() + 1, steps)?;
-        evaluator.reserve(1, steps)?;
-        let column = newest(series, steps, view, lookback, pick);
-        let weight = column.weight();
-        if weight == 0 {
-            evaluator.discard(steps);
-            continue;
-        }
-        evaluator.hold(weight)?;
-        for (at, sample) in column.samples() {
-            let weight = match sample {
-                super::column::SampleRef::Histogram(histogram) => histogram.weight(),
-                super::column::SampleRef::Float(_) => 1,
-            };
-            evaluator.stats.count(steps.time(at), weight);
-        }
-        columns.push(column);
+    leaf::columns(evaluator, Leaf::Instant(leaf), series, steps).await
+}
+
+/// The newest sample of a series at each step.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InstantLeaf {
+    view: View,
+    lookback: i64,
+    pick: Pick,
+}
+
+impl InstantLeaf {
+    fn new(selector: &VectorSelector, lookback: i64, pick: Pick) -> Self {
+        Self { view: View::new(selector.at, selector.offset.millis()), lookback, pick }
     }
-    Ok(columns)
+
+    /// The values of the samples.
+    pub(super) fn values(selector: &VectorSelector, lookback: i64) -> Self {
+        Self::new(selector, lookback, Pick::Value)
+    }
+
+    /// Puts the samples into an empty column.
+    pub(super) fn evaluate(self, series: &Series, steps: Steps, column: &mut Column) {
+        let Self { view, lookback, pick } = self;
+        // How many samples lie at or before the reference time; it never falls.
+        let (mut floats, mut histograms) = (0, 0);
+        for at in 0..steps.count {
+            let reference = view.reference(steps.time(at));
+            floats += series.times[floats..].iter().take_while(|time| **time <= reference).count();
+            histograms +=
+                series.histograms[histograms..].iter().take_while(|(time, _)| *time <= reference).count();
+            let float = floats.checked_sub(1).map(|last| (series.times[last], series.values[last]));
+            let histogram = histograms.checked_sub(1).map(|last| &series.histograms[last]);
+            let oldest = reference.saturating_sub(lookback);
+            let newer_histogram = histogram.filter(|(time, _)| float.is_none_or(|(other, _)| other < *time));
+            if let Some((time, histogram)) = newer_histogram {
+                match pick {
+                    _ if *time <= oldest || is_stale(histogram.sum) => {}
+                    Pick::Value => column.set_histogram(at, Arc::clone(histogram)),
+                    Pick::Timestamp => column.set_float(at, *time as f64 / 1000.0),
+                    Pick::Start => {
+                        let start =
+                            series.starts.as_ref().map_or(0, |starts| starts.histograms[histograms - 1]);
+                        column.set_float(at, start as f64 / 1000.0);
+                    }
+                }
+            } else if let Some((time, value)) = float
+                && time > oldest
+                && !is_stale(value)
+            {
+                let start = || series.starts.as_ref().map_or(0, |starts| starts.floats[floats - 1]);
+                column.set_float(
+                    at,
+                    match pick {
+                        Pick::Value => value,
+                        Pick::Timestamp => time as f64 / 1000.0,
+                        Pick::Start => start() as f64 / 1000.0,
+                    },
+                );
+            }
+        }
+    }
+}
+
+fn newest(series: &Series, steps: Steps, view: View, lookback: i64, pick: Pick) -> Column {
+    let mut column = Column::new(series.labels.clone(), false, steps.count);
+    InstantLeaf { view, lookback, pick }.evaluate(series, steps, &mut column);
+    column
 }
 
 /// When each newest sample of an info series was taken, in milliseconds; fails where it is a histogram.
@@ -116,35 +172,6 @@ pub(super) fn info_times(series: &Series, steps: Steps, view: View, lookback: i6
     let mut times = newest(series, steps, view, lookback, Pick::Timestamp);
     times.map_floats(|seconds| (seconds * 1000.0).round());
     Ok(times)
-}
-
-fn newest(series: &Series, steps: Steps, view: View, lookback: i64, pick: Pick) -> Column {
-    let mut column = Column::new(series.labels.clone(), false, steps.count);
-    // How many samples lie at or before the reference time; it never falls.
-    let (mut floats, mut histograms) = (0, 0);
-    for at in 0..steps.count {
-        let reference = view.reference(steps.time(at));
-        floats += series.times[floats..].iter().take_while(|time| **time <= reference).count();
-        histograms +=
-            series.histograms[histograms..].iter().take_while(|(time, _)| *time <= reference).count();
-        let float = floats.checked_sub(1).map(|last| (series.times[last], series.values[last]));
-        let histogram = histograms.checked_sub(1).map(|last| &series.histograms[last]);
-        let oldest = reference.saturating_sub(lookback);
-        let newer_histogram = histogram.filter(|(time, _)| float.is_none_or(|(other, _)| other < *time));
-        if let Some((time, histogram)) = newer_histogram {
-            match pick {
-                _ if *time <= oldest || is_stale(histogram.sum) => {}
-                Pick::Value => column.set_histogram(at, Arc::clone(histogram)),
-                Pick::Timestamp => column.set_float(at, *time as f64 / 1000.0),
-            }
-        } else if let Some((time, value)) = float
-            && time > oldest
-            && !is_stale(value)
-        {
-            column.set_float(at, if pick == Pick::Value { value } else { time as f64 / 1000.0 });
-        }
-    }
-    column
 }
 
 /// A range selector as the whole query: the raw samples of its window.
@@ -179,6 +206,7 @@ pub(super) fn matrix(
                 .map(|(_, v)| *v)
                 .collect(),
             histograms: series.histograms.iter().filter(|(time, _)| within(*time)).cloned().collect(),
+            starts: None,
         };
         if selector.anchored || selector.smoothed {
             if !found.histograms.is_empty() {

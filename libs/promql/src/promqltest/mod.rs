@@ -10,6 +10,7 @@ mod nhcb;
 mod pin;
 mod script;
 mod series;
+mod starts;
 mod storage;
 
 pub use script::ScriptError;

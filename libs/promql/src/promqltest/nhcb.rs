@@ -74,6 +74,7 @@ pub(super) fn convert(series: &[Loaded]) -> Vec<Loaded> {
         .map(|(labels, times)| Loaded {
             labels,
             points: times.into_iter().map(|(time, classic)| (time, point(classic))).collect(),
+            starts: BTreeMap::new(),
         })
         .collect()
 }

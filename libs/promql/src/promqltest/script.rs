@@ -1,10 +1,13 @@
 //! Script text to commands.
 
+use std::collections::BTreeMap;
+
 use regex::Regex;
 
 use super::{
     nhcb,
     series::{Point, parse_series_line},
+    starts::{self, StartsLine},
     storage::Loaded,
 };
 use crate::parser::unquote;
@@ -149,18 +152,31 @@ fn load(reader: &mut Reader<'_>, line: &str) -> Result<Command, ScriptError> {
     let (word, step) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let step = reader.duration(step)?;
     let mut series = Vec::new();
+    let mut pending: Option<StartsLine> = None;
     while let Some(line) = reader.next_of_block() {
-        let head = line.split_whitespace().next().unwrap_or_default();
-        if head.ends_with("@st") {
-            // Start timestamps are not stored; queries that need them fail by themselves.
-            continue;
-        }
-        let (labels, points) = match parse_series_line(line) {
-            Ok(parsed) => parsed,
-            Err(error) => return reader.fail(error),
+        let read = match starts::parse_line(line) {
+            Some(Ok(starts)) if pending.is_none() => {
+                pending = Some(starts);
+                continue;
+            }
+            Some(Ok(_)) => Err("@st line has no following sample line".to_owned()),
+            Some(Err(error)) => Err(error),
+            None => parse_series_line(line).and_then(|(labels, points)| {
+                let starts = pending
+                    .take()
+                    .map_or(Ok(BTreeMap::new()), |starts| starts.of_samples(&labels, points.len(), step))?;
+                let points = points.into_iter().enumerate();
+                let points = points.map(|(at, point)| (at as i64 * step, point)).collect();
+                Ok(Loaded { labels, points, starts })
+            }),
         };
-        let points = points.into_iter().enumerate();
-        series.push(Loaded { labels, points: points.map(|(at, point)| (at as i64 * step, point)).collect() });
+        match read {
+            Ok(loaded) => series.push(loaded),
+            Err(error) => return reader.fail(error),
+        }
+    }
+    if pending.is_some() {
+        return reader.fail("@st line has no following sample line");
     }
     if word.ends_with("_with_nhcb") {
         let converted = nhcb::convert(&series);

@@ -45,7 +45,7 @@ pub(super) fn parse_series_line(line: &str) -> Result<(Labels, Vec<Point>), Stri
 }
 
 /// Where the metric ends: at the first space outside of braces and quotes.
-fn metric_end(line: &str) -> usize {
+pub(super) fn metric_end(line: &str) -> usize {
     let (mut quote, mut depth, mut escaped) = (None, 0, false);
     for (at, c) in line.char_indices() {
         match (quote, c) {
@@ -92,7 +92,7 @@ fn item_length(text: &str) -> usize {
     text.len()
 }
 
-fn repeat(text: &str) -> Result<usize, String> {
+pub(super) fn repeat(text: &str) -> Result<usize, String> {
     let count: usize = text.parse().map_err(|error| format!("invalid repetition: {error}"))?;
     if count > MAX_REPEAT { Err("too many repetitions".into()) } else { Ok(count) }
 }

@@ -3,12 +3,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use narthex_model::{CounterResetHint, Labels, Matcher, TimestampMs, is_stale, stale_marker};
+use narthex_model::{
+    CounterResetHint, Labels, Matcher, TimeRange, TimestampMs, Value, is_stale, stale_marker,
+};
 
 use super::series::Point;
 use crate::{
     histogram::FloatHistogram,
-    source::{SelectedSeries, Selection, SeriesData, SeriesSource, SourceError},
+    source::{SelectedSeries, Selection, SeriesData, SeriesSource, SourceError, StartTimestamps},
 };
 
 /// A series line of a `load`, with its timestamps.
@@ -16,6 +18,8 @@ use crate::{
 pub(super) struct Loaded {
     pub(super) labels: Labels,
     pub(super) points: Vec<(i64, Point)>,
+    /// When counts began, by the samples' times, as far as it is given.
+    pub(super) starts: BTreeMap<i64, i64>,
 }
 
 #[derive(Debug, Clone)]
@@ -24,37 +28,84 @@ enum Stored {
     Histogram(Arc<FloatHistogram>),
 }
 
+/// The samples of a series by time, and when their counts began, as far as it is known.
+#[derive(Debug, Default)]
+struct Samples {
+    stored: BTreeMap<i64, Stored>,
+    starts: BTreeMap<i64, i64>,
+}
+
 /// Series in memory.
 #[derive(Debug, Default)]
 pub struct MemorySource {
-    series: BTreeMap<Labels, BTreeMap<i64, Stored>>,
+    series: BTreeMap<Labels, Samples>,
 }
 
 impl MemorySource {
+    /// Adds samples to a series; a later one at the same time replaces an earlier one.
+    pub fn insert(&mut self, labels: Labels, samples: impl IntoIterator<Item = (TimestampMs, Value)>) {
+        let series = self.series.entry(labels).or_default();
+        for (time, value) in samples {
+            let stored = match value {
+                Value::Float(value) => series.float(time.0, value),
+                Value::Histogram(histogram) => {
+                    Stored::Histogram(Arc::new(FloatHistogram::from_model(&histogram)))
+                }
+            };
+            series.stored.insert(time.0, stored);
+        }
+        set_hints(&mut series.stored);
+    }
+
     /// Adds a loaded series.
     pub(super) fn add(&mut self, loaded: Loaded) {
-        let samples = self.series.entry(loaded.labels).or_default();
+        let series = self.series.entry(loaded.labels).or_default();
+        series.starts.extend(loaded.starts);
         for (time, point) in loaded.points {
-            match point {
-                Point::Omitted => {}
-                Point::Float(value) => {
-                    // A series of histograms ends with a histogram.
-                    let after_histogram =
-                        matches!(samples.range(..time).next_back(), Some((_, Stored::Histogram(_))));
-                    let stored = if is_stale(value) && after_histogram {
-                        let stale = FloatHistogram { sum: stale_marker(), ..FloatHistogram::default() };
-                        Stored::Histogram(Arc::new(stale))
-                    } else {
-                        Stored::Float(value)
-                    };
-                    samples.insert(time, stored);
+            let stored = match point {
+                Point::Omitted => continue,
+                Point::Float(value) => series.float(time, value),
+                Point::Histogram(described) => Stored::Histogram(Arc::new(described.histogram)),
+            };
+            series.stored.insert(time, stored);
+        }
+        set_hints(&mut series.stored);
+    }
+}
+
+impl Samples {
+    /// What is stored for a float: a series of histograms ends with a histogram.
+    fn float(&self, time: i64, value: f64) -> Stored {
+        let after_histogram =
+            matches!(self.stored.range(..time).next_back(), Some((_, Stored::Histogram(_))));
+        if is_stale(value) && after_histogram {
+            let stale = FloatHistogram { sum: stale_marker(), ..FloatHistogram::default() };
+            return Stored::Histogram(Arc::new(stale));
+        }
+        Stored::Float(value)
+    }
+
+    fn select(&self, labels: &Labels, range: &TimeRange) -> SeriesData {
+        let mut data = SeriesData { labels: labels.clone(), ..SeriesData::default() };
+        let mut starts = StartTimestamps::default();
+        for (time, stored) in self.stored.iter().filter(|(time, _)| range.contains(TimestampMs(**time))) {
+            let start = self.starts.get(time).copied().unwrap_or_default();
+            match stored {
+                Stored::Float(value) => {
+                    data.timestamps.push(*time);
+                    data.values.push(*value);
+                    starts.floats.push(start);
                 }
-                Point::Histogram(described) => {
-                    samples.insert(time, Stored::Histogram(Arc::new(described.histogram)));
+                Stored::Histogram(histogram) => {
+                    data.histograms.push((*time, Arc::new(histogram.to_model())));
+                    starts.histograms.push(start);
                 }
             }
         }
-        set_hints(samples);
+        if !self.starts.is_empty() {
+            data.starts = Some(Box::new(starts));
+        }
+        data
     }
 }
 
@@ -98,21 +149,7 @@ impl SeriesSource for MemorySource {
             if !Matcher::all_match(&request.matchers, labels) {
                 continue;
             }
-            let mut data = SeriesData { labels: labels.clone(), ..SeriesData::default() };
-            for (time, stored) in
-                samples.iter().filter(|(time, _)| request.range.contains(TimestampMs(**time)))
-            {
-                match stored {
-                    Stored::Float(value) => {
-                        data.timestamps.push(*time);
-                        data.values.push(*value);
-                    }
-                    Stored::Histogram(histogram) => {
-                        data.histograms.push((*time, Arc::new(histogram.to_model())))
-                    }
-                }
-            }
-            selected.series.push(data);
+            selected.series.push(samples.select(labels, &request.range));
         }
         Ok(selected)
     }

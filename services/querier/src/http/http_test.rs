@@ -34,7 +34,7 @@ impl Memory {
             labels: Labels::from_pairs([("__name__", "up"), ("instance", instance)]),
             timestamps: (0..values.len() as i64).map(|at| at * 15_000).collect(),
             values: values.to_vec(),
-            histograms: Vec::new(),
+            ..SeriesData::default()
         };
         Self {
             series: vec![one("a:1", &[1.0, 1.0, 0.5]), one("b:1", &[0.0, 0.0, f64::NAN])],

@@ -12,6 +12,7 @@ mod over_time;
 mod range;
 mod rate;
 mod sort;
+mod starts;
 mod statistics;
 mod trend;
 
@@ -57,6 +58,7 @@ pub(super) async fn call(
         }
         "vector" => vec![Column::dense(Labels::EMPTY, false, evaluator.scalar(&call.args[0], steps).await?)],
         "timestamp" => timestamp(evaluator, call, steps).await?,
+        "start_timestamp" => start_timestamp(evaluator, call, steps).await?,
         "absent" => absent::absent(evaluator, &call.args[0], steps).await?,
         "clamp" | "clamp_min" | "clamp_max" | "round" => {
             math::with_parameters(evaluator, call, steps).await?
@@ -110,6 +112,24 @@ async fn scalar(evaluator: &mut Evaluator<'_>, call: &Call, steps: Steps) -> Eva
         }
     };
     Ok(Value::Scalar((0..steps.count).map(value).collect()))
+}
+
+/// Computed values have no start; those of storage do.
+async fn start_timestamp(evaluator: &mut Evaluator<'_>, call: &Call, steps: Steps) -> Evaluated<Vec<Column>> {
+    let mut columns = match &call.args[0].kind {
+        ExprKind::Vector(vector) => selector::start_timestamps(evaluator, vector, steps).await?,
+        ExprKind::StepInvariant(inner) if matches!(inner.kind, ExprKind::Vector(_)) => {
+            let ExprKind::Vector(vector) = &inner.kind else { return Ok(Vec::new()) };
+            let columns = selector::start_timestamps(evaluator, vector, steps.single()).await?;
+            columns.into_iter().map(|column| column.broadcast(steps.count)).collect()
+        }
+        _ => {
+            evaluator.vector(&call.args[0], steps).await?;
+            Vec::new()
+        }
+    };
+    columns.iter_mut().for_each(|column| column.drop_name = true);
+    Ok(columns)
 }
 
 async fn timestamp(evaluator: &mut Evaluator<'_>, call: &Call, steps: Steps) -> Evaluated<Vec<Column>> {

@@ -28,6 +28,10 @@ pub(super) struct Window<'a> {
     pub(super) times: &'a [i64],
     pub(super) values: &'a [f64],
     pub(super) histograms: &'a [(i64, Arc<FloatHistogram>)],
+    /// When the floats' counts began; empty where it is not known.
+    pub(super) float_starts: &'a [i64],
+    /// The same of the histograms.
+    pub(super) histogram_starts: &'a [i64],
     /// Left end of what was asked for, itself outside.
     pub(super) start: i64,
     /// Right end, inside.
@@ -208,11 +212,20 @@ impl<'a> Windows<'a> {
         };
         self.histograms.0 = skip(self.histograms.0, first);
         self.histograms.1 = skip(self.histograms.1.max(self.histograms.0), last);
+        let (float_starts, histogram_starts) = match &series.starts {
+            None => (&[][..], &[][..]),
+            Some(starts) => (
+                &starts.floats[self.floats.0..self.floats.1],
+                &starts.histograms[self.histograms.0..self.histograms.1],
+            ),
+        };
         Window {
             labels: &series.labels,
             times: &series.times[self.floats.0..self.floats.1],
             values: &series.values[self.floats.0..self.floats.1],
             histograms: &series.histograms[self.histograms.0..self.histograms.1],
+            float_starts,
+            histogram_starts,
             start,
             end,
             now,

@@ -2,12 +2,14 @@
 //!
 //! A series whose first or last sample is nearer to the window's end than 1.1 times the average distance of its samples is
 //! taken to cover the window up to there, otherwise for half that distance. A counter is never extrapolated below zero.
+//! A counter whose start is known to lie inside of the window counts from zero there instead, even with one sample only.
 
 use narthex_model::CounterResetHint;
 
 use super::{
     extended,
     range::{RangeFunction, Window},
+    starts,
 };
 use crate::{
     engine::{column::Sample, eval::Evaluated, notes::Notes},
@@ -46,55 +48,120 @@ fn change(window: &Window<'_>, notes: &mut Notes, kind: Kind) -> Evaluated<Optio
     if window.anchored || window.smoothed {
         return Ok(extended::change(window, notes, kind));
     }
-    if window.histograms.len() > 1 {
-        let Some(histogram) = histogram_change(window, notes, kind.counter) else { return Ok(None) };
-        let first = &window.histograms[0];
-        let times = (first.0, window.histograms[window.histograms.len() - 1].0);
-        let to_zero =
-            (histogram.count > 0.0 && first.1.count >= 0.0).then(|| first.1.count / histogram.count);
-        let factor = extrapolation(window, times, window.histograms.len(), to_zero, kind);
-        return Ok(Some(Sample::Histogram(histogram.scale(factor).into())));
-    }
-    let [first, .., last] = window.values else { return Ok(None) };
-    let mut result = last - first;
-    if kind.counter {
-        let drops = window.values.windows(2).filter(|pair| pair[1] < pair[0]);
-        // One after the other, in this order: the sum is rounded as Prometheus rounds it.
-        drops.for_each(|pair| result += pair[0]);
-    }
-    let times = (window.times[0], window.times[window.times.len() - 1]);
-    let to_zero = (result > 0.0 && *first >= 0.0).then(|| first / result);
-    Ok(Some(Sample::Float(result * extrapolation(window, times, window.values.len(), to_zero, kind))))
+    Ok(match window.histograms.is_empty() {
+        true => float_rate(window, notes, kind).map(Sample::Float),
+        false => histogram_rate(window, notes, kind).map(|histogram| Sample::Histogram(histogram.into())),
+    })
 }
 
-/// By how much the change between the samples grows on the whole window. `to_zero` is how far before the first sample the
-/// counter was zero, in sampled intervals.
+fn float_rate(window: &Window<'_>, notes: &mut Notes, kind: Kind) -> Option<f64> {
+    let values = window.values;
+    let (first, last) = (*values.first()?, *values.last()?);
+    let mut result = last - first;
+    if kind.counter {
+        if overlap(window.float_starts, |at| window.times[at]) {
+            notes.start_overlap(window.name(), window.position);
+        }
+        // One after the other, in this order: the sum is rounded as Prometheus rounds it.
+        let known = !window.float_starts.is_empty();
+        for at in 1..values.len() {
+            let began = || known && began_anew(window.float_starts, |at| window.times[at], at);
+            if values[at] < values[at - 1] || began() {
+                result += values[at - 1];
+            }
+        }
+    }
+    let times = (window.times[0], window.times[window.times.len() - 1]);
+    let begun = begun_inside(window, window.float_starts, times.0, kind);
+    if begun.is_some() {
+        result += first;
+    }
+    let to_zero = (result > 0.0 && first >= 0.0).then(|| first / result);
+    Some(result * extrapolation(window, times, values.len(), Origin { to_zero, begun }, kind)?)
+}
+
+fn histogram_rate(window: &Window<'_>, notes: &mut Notes, kind: Kind) -> Option<FloatHistogram> {
+    let points = window.histograms;
+    let (first, last) = (points.first()?, points.last()?);
+    let begun = begun_inside(window, window.histogram_starts, first.0, kind);
+    let mut result = match (points.len(), begun) {
+        (0 | 1, None) => return None,
+        (0 | 1, Some(_)) => (*first.1).clone(),
+        (_, begun) => {
+            let mut result = histogram_change(window, notes, kind.counter)?;
+            if begun.is_some() {
+                let merged = result.add(&first.1);
+                note_merge(merged, "addition", window, notes)?;
+            }
+            result
+        }
+    };
+    let to_zero = (result.count > 0.0 && first.1.count >= 0.0).then(|| first.1.count / result.count);
+    let origin = Origin { to_zero, begun };
+    result = result.scale(extrapolation(window, (first.0, last.0), points.len(), origin, kind)?);
+    Some(result)
+}
+
+/// Whether the sample at `at` is known to count anew, whatever its value.
+fn began_anew(starts: &[i64], time: impl Fn(usize) -> i64, at: usize) -> bool {
+    starts::pair(starts, time, at).is_some_and(|(previous, current)| starts::is_reset(previous, current))
+}
+
+/// Whether any sample counts again what the one before has counted.
+fn overlap(starts: &[i64], time: impl Fn(usize) -> i64) -> bool {
+    let pairs = (1..starts.len()).filter_map(|at| starts::pair(starts, &time, at));
+    pairs.into_iter().any(|(previous, current)| starts::overlaps(previous, current))
+}
+
+/// When the count of the first sample began, if that is known and lies inside of the window.
+fn begun_inside(window: &Window<'_>, starts: &[i64], first: i64, kind: Kind) -> Option<i64> {
+    let start = *starts.first().filter(|_| kind.counter)?;
+    (start != 0 && start > window.start && start < first).then_some(start)
+}
+
+/// What is known of a counter before its first sample.
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    /// How far before the first sample the counter was zero if it always grew as in the window, in sampled intervals.
+    to_zero: Option<f64>,
+    /// When it really was zero, inside of the window.
+    begun: Option<i64>,
+}
+
+/// By how much the change between the samples grows on the whole window; none if there is one sample of unknown origin.
 fn extrapolation(
     window: &Window<'_>,
     (first, last): (i64, i64),
     samples: usize,
-    to_zero: Option<f64>,
+    origin: Origin,
     kind: Kind,
-) -> f64 {
+) -> Option<f64> {
     let mut to_start = (first - window.start) as f64 / 1000.0;
     let mut to_end = (window.end - last) as f64 / 1000.0;
-    let sampled = (last - first) as f64 / 1000.0;
-    let average = sampled / (samples - 1) as f64;
+    let mut sampled = (last - first) as f64 / 1000.0;
+    let average = if samples > 1 { sampled / (samples - 1) as f64 } else { 0.0 };
     let threshold = average * 1.1;
-    if to_start >= threshold {
-        to_start = average / 2.0;
-    }
-    if let Some(intervals) = to_zero.filter(|_| kind.counter) {
-        let zero = sampled * intervals;
-        if zero < to_start {
-            to_start = zero;
+    if let Some(begun) = origin.begun {
+        to_start = 0.0;
+        sampled = (last - begun) as f64 / 1000.0;
+    } else if samples < 2 {
+        return None;
+    } else {
+        if to_start >= threshold {
+            to_start = average / 2.0;
+        }
+        if let Some(intervals) = origin.to_zero.filter(|_| kind.counter) {
+            let zero = sampled * intervals;
+            if zero < to_start {
+                to_start = zero;
+            }
         }
     }
     if to_end >= threshold {
         to_end = average / 2.0;
     }
     let factor = if sampled == 0.0 { 1.0 } else { (sampled + to_start + to_end) / sampled };
-    if kind.per_second { factor / window.seconds } else { factor }
+    Some(if kind.per_second { factor / window.seconds } else { factor })
 }
 
 /// The change between the first and last of at least two histograms, as a gauge.
@@ -110,7 +177,8 @@ fn histogram_change(window: &Window<'_>, notes: &mut Notes, counter: bool) -> Op
     let second = &*points[1].1;
     let nothing =
         FloatHistogram { schema: second.schema, custom: second.custom.clone(), ..FloatHistogram::default() };
-    let base = if counter && second.detect_reset(first) { &nothing } else { first };
+    let began = |at: usize| began_anew(window.histogram_starts, |at| points[at].0, at);
+    let base = if counter && (began(1) || second.detect_reset(first)) { &nothing } else { first };
     let custom = base.uses_custom_buckets();
     if last.uses_custom_buckets() != custom {
         notes.mixed_schemas(name, at);
@@ -133,9 +201,12 @@ fn histogram_change(window: &Window<'_>, notes: &mut Notes, counter: bool) -> Op
     let merged = result.sub(base);
     note_merge(merged, "subtraction", window, notes)?;
     if counter {
+        if overlap(window.histogram_starts, |at| points[at].0) {
+            notes.start_overlap(name, at);
+        }
         let mut previous = base;
-        for (_, histogram) in &points[1..] {
-            if histogram.detect_reset(previous) {
+        for (at, (_, histogram)) in points.iter().enumerate().skip(1) {
+            if began(at) || histogram.detect_reset(previous) {
                 let merged = result.add(previous);
                 note_merge(merged, "addition", window, notes)?;
             }
