@@ -35,10 +35,19 @@ pub struct PrometheusOptions {
 impl Peer {
     /// Starts a Prometheus that keeps native histograms and waits until it is ready.
     pub async fn prometheus(sandbox: &Sandbox, name: &str, options: &PrometheusOptions) -> Result<Self> {
+        Self::prometheus_in(sandbox, name, &sandbox.path().join(name), options).await
+    }
+
+    /// As [`Self::prometheus`], in a folder of the caller's choice.
+    pub async fn prometheus_in(
+        sandbox: &Sandbox,
+        name: &str,
+        folder: &Path,
+        options: &PrometheusOptions,
+    ) -> Result<Self> {
         let tool = tools::prometheus()?;
         let address = format!("127.0.0.1:{}", sandbox.ports.one()?);
-        let folder = sandbox.path().join(name);
-        fs::create_dir_all(&folder)?;
+        fs::create_dir_all(folder)?;
         let config = folder.join("prometheus.yml");
         fs::write(&config, options.config.replace("{address}", &address))?;
         let command = start_of(&tool)
@@ -65,13 +74,18 @@ impl Peer {
 
     /// Starts a single-node VictoriaMetrics.
     pub async fn victoria_metrics(sandbox: &Sandbox) -> Result<Self> {
+        Self::victoria_metrics_in(sandbox, &sandbox.path().join("victoria-metrics"), &[]).await
+    }
+
+    /// As [`Self::victoria_metrics`], in a folder of the caller's choice and with further flags.
+    pub async fn victoria_metrics_in(sandbox: &Sandbox, folder: &Path, flags: &[&str]) -> Result<Self> {
         let tool = tools::victoria_metrics()?;
         let address = format!("127.0.0.1:{}", sandbox.ports.one()?);
-        let folder = sandbox.path().join("victoria-metrics");
         let command = start_of(&tool)
             .arg(format!("-storageDataPath={}", folder.display()))
             .arg(format!("-httpListenAddr={address}"))
-            .arg("-retentionPeriod=100y");
+            .arg("-retentionPeriod=100y")
+            .args(flags.iter().copied());
         Self::launch(sandbox, "victoria-metrics", tool, command, &address, "/health").await
     }
 
