@@ -108,6 +108,11 @@ impl Labels {
         LabelIter(&self.0)
     }
 
+    /// Names and values as bytes in canonical order; cheaper than [`Self::iter`], which looks whether they are UTF-8.
+    pub fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        raw_pairs(&self.0)
+    }
+
     /// The value of a label, if present.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(n, _)| *n == name).map(|(_, value)| value)

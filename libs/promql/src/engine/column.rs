@@ -123,6 +123,19 @@ impl Column {
         }
     }
 
+    /// The floats, if there is one in every row.
+    pub(super) fn dense_floats(&self) -> Option<&[f64]> {
+        self.kinds.iter().all(|kind| *kind == FLOAT).then_some(&self.floats)
+    }
+
+    /// Makes it the empty column of another series, which has as many rows.
+    pub(super) fn reset(&mut self, labels: Labels, drop_name: bool) {
+        self.labels = labels;
+        self.drop_name = drop_name;
+        self.kinds.fill(EMPTY);
+        self.histograms.clear();
+    }
+
     /// The float in a row, if there is one.
     pub(super) fn float(&self, at: usize) -> Option<f64> {
         (self.kinds[at] == FLOAT).then(|| self.floats[at])

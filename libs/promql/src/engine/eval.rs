@@ -128,6 +128,11 @@ impl<'a> Evaluator<'a> {
         if self.held > self.config.max_samples { Err(EvalError::TooManySamples) } else { Ok(()) }
     }
 
+    /// Refuses columns that would take much more memory than the samples they may hold: rows cost memory though empty.
+    pub(super) fn check_rows(&self, columns: usize, steps: Steps) -> Evaluated<()> {
+        self.config.check_rows(columns, steps)
+    }
+
     /// Takes the memory of columns that are about to be made. What a node took is settled when its value is there.
     pub(super) fn reserve(&self, columns: usize, steps: Steps) -> Evaluated<()> {
         Ok(self.memory.grow(columns.saturating_mul(Column::bytes_of(steps.count)))?)

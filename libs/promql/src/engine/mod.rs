@@ -9,15 +9,20 @@ mod column;
 mod eval;
 mod finish;
 mod functions;
+mod leaf;
 mod load;
 mod notes;
+mod parallel;
 mod prepare;
 mod selector;
 mod stats;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering},
+use std::{
+    num::NonZero,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
 };
 
 use narthex_model::TimestampMs;
@@ -50,6 +55,8 @@ pub struct EngineConfig {
     pub default_subquery_step_ms: i64,
     /// Whether statistics are kept per step.
     pub per_step_stats: bool,
+    /// How many threads may work on one query.
+    pub parallelism: usize,
 }
 
 impl Default for EngineConfig {
@@ -60,7 +67,18 @@ impl Default for EngineConfig {
             max_processed: u64::MAX,
             default_subquery_step_ms: 60_000,
             per_step_stats: false,
+            parallelism: std::thread::available_parallelism().map_or(1, NonZero::get),
         }
+    }
+}
+
+impl EngineConfig {
+    /// Refuses columns that would take much more memory than the samples they may hold: rows cost memory though empty.
+    fn check_rows(&self, columns: usize, steps: Steps) -> Result<(), EvalError> {
+        /// How many rows, most of them empty, may be held for every sample that may be.
+        const ROWS_PER_SAMPLE: usize = 4;
+        let most = self.max_samples.saturating_mul(ROWS_PER_SAMPLE);
+        if columns.saturating_mul(steps.count) > most { Err(EvalError::TooManySamples) } else { Ok(()) }
     }
 }
 

@@ -159,6 +159,9 @@ impl Notes {
     pub(super) fn absorb(&mut self, other: Self) {
         self.notes.extend(other.notes);
         self.plain.extend(other.plain);
+        for (place, count) in other.overlaps {
+            *self.overlaps.entry(place).or_default() += count;
+        }
         for (place, theirs) in other.forced {
             self.forced
                 .entry(place)

@@ -34,6 +34,13 @@ pub(crate) fn kahan(value: f64, sum: &mut f64, compensation: &mut f64) {
     *sum = total;
 }
 
+/// The rounded sum of two floats and the error of rounding (Knuth); without infinities the two are the exact sum.
+pub(crate) fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let part = sum - a;
+    (sum, (a - (sum - part)) + (b - part))
+}
+
 /// The bucket that holds `index` after the resolution went from `from` to the coarser `to`.
 pub(crate) fn coarser_index(index: i32, from: i32, to: i32) -> i32 {
     (index.saturating_sub(1) >> (from - to).min(31)) + 1

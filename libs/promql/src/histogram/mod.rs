@@ -15,7 +15,7 @@ mod reset;
 mod trim;
 mod view;
 
-pub(crate) use arithmetic::{Incompatible, Merged, kahan};
+pub(crate) use arithmetic::{Incompatible, Merged, kahan, two_sum};
 pub(crate) use classic::{ClassicBucket, classic_fraction, classic_quantile};
 pub(crate) use float::FloatHistogram;
 pub(crate) use quantile::{QuantileNote, native_fraction, native_quantile};

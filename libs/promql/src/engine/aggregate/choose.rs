@@ -3,7 +3,7 @@
 //! Ties of `topk` and `bottomk` go to the series that comes first. `limit_ratio` decides by a hash of the labels, so the
 //! same series are chosen at every step, by every replica, and a ratio and its complement share the series between them.
 
-use super::groups;
+use super::members;
 use crate::{
     ast::{Aggregate, AggregateOp},
     engine::{
@@ -29,7 +29,7 @@ pub(super) async fn eval(
     }
     let mut keep = vec![vec![false; steps.count]; columns.len()];
     let mut order = Vec::new();
-    for group in groups(&columns, node) {
+    for group in members(&columns, node) {
         for at in 0..steps.count {
             evaluator.tick(group.members.len()).await?;
             let chosen = match node.op {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use narthex_model::{Labels, LabelsBuilder};
 
-use super::group_labels;
+use super::groups::Grouping;
 use crate::{
     ast::Aggregate,
     engine::{
@@ -25,9 +25,9 @@ pub(super) async fn eval(
     if label.is_empty() {
         return Err(EvalError::Execution(format!("invalid label name {label:?}")));
     }
-    let mut grouping = node.grouping.clone();
+    let mut grouping = Grouping::of(node);
     if !node.without {
-        grouping.push(label.to_owned());
+        grouping.names.push(label.to_owned());
     }
     let mut places: HashMap<Labels, usize> = HashMap::new();
     let mut out: Vec<Column> = Vec::new();
@@ -44,7 +44,7 @@ pub(super) async fn eval(
                 _ => {
                     let mut labels = LabelsBuilder::from_labels(&column.labels);
                     labels.set(label, &value);
-                    let labels = group_labels(&labels.build(), &grouping, node.without);
+                    let labels = grouping.labels(&labels.build());
                     match places.get(&labels) {
                         Some(place) => *place,
                         None => {

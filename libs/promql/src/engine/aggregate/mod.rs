@@ -1,30 +1,33 @@
-//! Aggregations: series are put into groups once, then each group is folded over its series, step by step.
+//! Aggregations: series are put into groups once, and each group is folded over its series.
 //!
-//! Series are added in their own order, which fixes the rounding of sums. One group's state lives at a time.
+//! Where what is aggregated is a [`Leaf`], its series are folded as they are evaluated, on all cores, and never all there at
+//! one time. States are exact ([`ExactSums`](exact::ExactSums)), so it does not matter who folds what.
 
 mod choose;
 mod count_values;
-mod fold;
+mod exact;
+mod groups;
+mod partial;
+mod quantile;
+mod variance;
 
-use std::collections::HashMap;
+use std::{convert::Infallible, sync::Arc};
 
-use narthex_model::{Labels, METRIC_NAME};
+use narthex_model::Labels;
 
 use super::{
     column::{Column, Steps},
     eval::{Evaluated, Evaluator, Value},
+    leaf::{self, Leaf},
+    load::Series,
+    parallel::Work,
 };
 use crate::{
     ast::{Aggregate, AggregateOp},
-    error::PositionRange,
+    error::{EvalError, PositionRange},
 };
-
-/// Series that are aggregated together.
-#[derive(Debug)]
-struct Group {
-    labels: Labels,
-    members: Vec<usize>,
-}
+use groups::{Grouping, Groups};
+use partial::{Context, Partial};
 
 /// The value of an aggregation.
 pub(super) async fn eval(
@@ -37,43 +40,156 @@ pub(super) async fn eval(
         Some(param) => Some(evaluator.eval(param, steps).await?),
         None => None,
     };
+    if let Some(fold) = Fold::of(node) {
+        if let Some((leaf, series)) = Leaf::of(evaluator, &node.expr, steps).await? {
+            return fold.leaf(evaluator, leaf, series, steps).await;
+        }
+        let columns = evaluator.vector(&node.expr, steps).await?;
+        return fold.columns(evaluator, columns, steps).await;
+    }
     let columns = evaluator.vector(&node.expr, steps).await?;
     match (node.op, param) {
         (AggregateOp::CountValues, Some(Value::Text(label))) => {
             count_values::eval(evaluator, node, &label, &columns, steps).await
         }
         (AggregateOp::Quantile, Some(Value::Scalar(q))) => {
-            fold::quantile(evaluator, node, &q, &columns, steps).await
+            quantile::eval(evaluator, node, &q, &columns, steps).await
+        }
+        (AggregateOp::Stddev | AggregateOp::Stdvar, _) => {
+            variance::eval(evaluator, node, &columns, steps).await
         }
         (op, Some(Value::Scalar(param))) if op.selects_series() => {
             choose::eval(evaluator, node, position, &param, columns, steps).await
         }
-        _ => fold::eval(evaluator, node, &columns, steps).await,
+        (op, _) => Err(EvalError::Internal(format!("wrong parameter of {}", op.as_str()))),
     }
 }
 
-/// The labels of the group that a series belongs to.
-fn group_labels(labels: &Labels, grouping: &[String], without: bool) -> Labels {
-    let listed = |name: &str| grouping.iter().any(|label| label == name);
-    if without {
-        labels.filtered(|name| name != METRIC_NAME && !listed(name))
-    } else {
-        labels.filtered(listed)
-    }
+/// Series that are aggregated together.
+#[derive(Debug)]
+struct Group {
+    labels: Labels,
+    members: Vec<usize>,
 }
 
-/// Groups in the order in which their first series come. `without` keeps series of different metadata labels apart only
-/// as far as those are labels like any other.
-fn groups(columns: &[Column], node: &Aggregate) -> Vec<Group> {
-    let mut places: HashMap<Labels, usize> = HashMap::new();
-    let mut groups: Vec<Group> = Vec::new();
+/// Groups in the order in which their first series come.
+fn members(columns: &[Column], node: &Aggregate) -> Vec<Group> {
+    let mut groups: Groups<Vec<usize>> = Groups::new(Grouping::of(node));
     for (at, column) in columns.iter().enumerate() {
-        let labels = group_labels(&column.labels, &node.grouping, node.without);
-        let place = *places.entry(labels).or_insert_with_key(|labels| {
-            groups.push(Group { labels: labels.clone(), members: Vec::new() });
-            groups.len() - 1
-        });
-        groups[place].members.push(at);
+        let Ok(members) = groups.of_series(&column.labels, || Ok::<_, Infallible>(Vec::new()));
+        members.push(at);
     }
-    groups
+    groups.into_groups().into_iter().map(|(labels, members)| Group { labels, members }).collect()
+}
+
+/// An aggregation that makes one value of many by [`Partial`] states.
+#[derive(Debug, Clone)]
+struct Fold {
+    op: AggregateOp,
+    grouping: Grouping,
+    position: PositionRange,
+}
+
+impl Fold {
+    fn of(node: &Aggregate) -> Option<Self> {
+        let folds = matches!(
+            node.op,
+            AggregateOp::Sum
+                | AggregateOp::Avg
+                | AggregateOp::Count
+                | AggregateOp::Min
+                | AggregateOp::Max
+                | AggregateOp::Group
+        );
+        folds.then(|| Self { op: node.op, grouping: Grouping::of(node), position: node.expr.position })
+    }
+
+    fn groups(&self) -> Groups<Partial> {
+        Groups::new(self.grouping.clone())
+    }
+
+    fn add(&self, groups: &mut Groups<Partial>, column: &Column, work: &mut Work) -> Evaluated<()> {
+        let partial = groups.of_series(&column.labels, || {
+            work.reserve_bytes(Partial::bytes_of(column.len()))?;
+            Ok::<_, EvalError>(Partial::new(self.op, column.len()))
+        })?;
+        let mut context = Context { notes: &mut work.notes, position: self.position, op: self.op };
+        partial.add(column, &mut context);
+        Ok(())
+    }
+
+    /// Folds what a leaf makes of each series.
+    async fn leaf(
+        &self,
+        evaluator: &mut Evaluator<'_>,
+        leaf: Leaf,
+        series: Arc<Vec<Series>>,
+        steps: Steps,
+    ) -> Evaluated<Vec<Column>> {
+        let (fold, items, cost) = (self.clone(), series.len(), leaf::cost(&series, steps));
+        let parts = evaluator
+            .spread(items, cost, move |range, work| {
+                let mut groups = fold.groups();
+                let mut column = Column::new(Labels::EMPTY, false, steps.count);
+                for one in &series[range] {
+                    work.check()?;
+                    column.reset(one.labels.clone(), leaf.drops_name(one));
+                    leaf.evaluate(one, steps, &mut column, work)?;
+                    if !column.is_empty() {
+                        fold.add(&mut groups, &column, work)?;
+                    }
+                }
+                Ok(groups)
+            })
+            .await?;
+        self.finish(evaluator, parts, steps).await
+    }
+
+    /// Folds columns that are there.
+    async fn columns(
+        &self,
+        evaluator: &mut Evaluator<'_>,
+        columns: Vec<Column>,
+        steps: Steps,
+    ) -> Evaluated<Vec<Column>> {
+        let (fold, items) = (self.clone(), columns.len());
+        let parts = evaluator
+            .spread(items, items * steps.count, move |range, work| {
+                let mut groups = fold.groups();
+                for column in &columns[range] {
+                    work.check()?;
+                    fold.add(&mut groups, column, work)?;
+                }
+                Ok(groups)
+            })
+            .await?;
+        self.finish(evaluator, parts, steps).await
+    }
+
+    async fn finish(
+        &self,
+        evaluator: &mut Evaluator<'_>,
+        parts: Vec<Groups<Partial>>,
+        steps: Steps,
+    ) -> Evaluated<Vec<Column>> {
+        let mut parts = parts.into_iter();
+        let mut groups = parts.next().unwrap_or_else(|| self.groups());
+        for part in parts {
+            evaluator.tick(part.len() * steps.count).await?;
+            let mut context = Context { notes: &mut evaluator.notes, position: self.position, op: self.op };
+            for (labels, partial) in part.into_groups() {
+                groups.add_group(labels, partial, |mine, theirs| mine.merge(theirs, &mut context));
+            }
+        }
+        let mut out = Vec::with_capacity(groups.len());
+        for (labels, partial) in groups.into_groups() {
+            evaluator.tick(steps.count).await?;
+            let mut context = Context { notes: &mut evaluator.notes, position: self.position, op: self.op };
+            let column = partial.finish(labels, &mut context);
+            if !column.is_empty() {
+                out.push(column);
+            }
+        }
+        Ok(out)
+    }
 }

@@ -4,6 +4,7 @@ mod absent;
 mod counters;
 mod date;
 pub(super) mod extended;
+mod floats;
 mod histograms;
 mod info;
 mod labels;
@@ -20,6 +21,7 @@ pub(super) use date::Date;
 pub(super) use info::InfoRequest;
 pub(super) use math::{go_max, go_min};
 pub(super) use over_time::HistogramMean;
+pub(super) use range::RangeLeaf;
 pub(super) use sort::compare_values;
 pub(super) use statistics::quantile;
 

@@ -193,6 +193,27 @@ impl HistogramMean {
         Ok(())
     }
 
+    /// Joins the mean of other histograms; whether bounds were reconciled.
+    pub(in crate::engine) fn merge(&mut self, other: &Self) -> Result<bool, Incompatible> {
+        if !self.incremental && !other.incremental {
+            let (mut value, mut lost) = (self.value.clone(), self.lost.clone());
+            let mut reconciled = value.kahan_add(&other.value, &mut lost)?.bounds_reconciled;
+            if let Some(other) = &other.lost {
+                reconciled |= value.kahan_add(other, &mut lost)?.bounds_reconciled;
+            }
+            if !value.has_overflow() {
+                (self.value, self.lost) = (value, lost);
+                self.count += other.count;
+                return Ok(reconciled);
+            }
+        }
+        let total = self.count + other.count;
+        let mut mean = self.clone().finish().scale(self.count / total);
+        let merged = mean.add(&other.clone().finish().scale(other.count / total))?;
+        *self = Self { value: mean, lost: None, count: total, incremental: true, reconciled: false };
+        Ok(merged.bounds_reconciled)
+    }
+
     fn change(&mut self, change: impl Fn(FloatHistogram, f64) -> FloatHistogram) {
         self.value = change(std::mem::take(&mut self.value), self.count);
         self.lost = self.lost.take().map(|lost| Box::new(change(*lost, self.count)));

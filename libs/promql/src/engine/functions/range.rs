@@ -7,14 +7,20 @@ use std::sync::Arc;
 
 use narthex_model::Labels;
 
-use super::{absent, counters, over_time, rate, trend};
+use super::{
+    absent, counters,
+    floats::{FloatFunction, Floats, Sweep},
+    over_time, rate, trend,
+};
 use crate::{
     ast::{Call, ExprKind, ValueType},
     engine::{
         column::{Column, Sample, Steps},
         eval::{Evaluated, Evaluator},
+        leaf::{self, Leaf},
         load::Series,
         notes::Notes,
+        parallel::Work,
         selector::View,
     },
     error::{EvalError, PositionRange},
@@ -76,34 +82,44 @@ fn lookup(name: &str) -> Option<RangeFunction> {
         .or_else(|| trend::function(name))
 }
 
-/// Where the windows come from.
-struct Input {
-    series: Arc<Vec<Series>>,
+/// Where windows lie.
+#[derive(Debug, Clone, Copy)]
+struct Windowing {
     range: i64,
     view: View,
     anchored: bool,
     smoothed: bool,
+    lookback: i64,
 }
 
-async fn input(evaluator: &mut Evaluator<'_>, call: &Call, at: usize, steps: Steps) -> Evaluated<Input> {
+/// The series that windows are made of, and where the windows lie.
+async fn input(
+    evaluator: &mut Evaluator<'_>,
+    call: &Call,
+    at: usize,
+    steps: Steps,
+) -> Evaluated<(Arc<Vec<Series>>, Windowing)> {
+    let lookback = evaluator.config.lookback_delta_ms;
     match &call.args[at].kind {
         ExprKind::Matrix(matrix) => {
             let selector = &matrix.selector;
             check_extension(selector.anchored, "anchored", &rate::ANCHORED, call.function)?;
             check_extension(selector.smoothed, "smoothed", &rate::SMOOTHED, call.function)?;
-            Ok(Input {
-                series: evaluator.loaded.get(selector),
+            let windowing = Windowing {
                 range: matrix.range.millis(),
                 view: View::new(selector.at, selector.offset.millis()),
                 anchored: selector.anchored,
                 smoothed: selector.smoothed,
-            })
+                lookback,
+            };
+            Ok((evaluator.loaded.get(selector), windowing))
         }
         ExprKind::Subquery(subquery) => {
             let series = evaluator.subquery(subquery, steps).await?;
             let range = subquery.range.millis();
             let view = View::new(subquery.at, subquery.offset.millis());
-            Ok(Input { series: Arc::new(series), range, view, anchored: false, smoothed: false })
+            let windowing = Windowing { range, view, anchored: false, smoothed: false, lookback };
+            Ok((Arc::new(series), windowing))
         }
         _ => Err(EvalError::Internal(format!("{} is no range vector", call.args[at]))),
     }
@@ -118,72 +134,123 @@ fn check_extension(used: bool, word: &str, allowed: &[&str], function: &str) -> 
     Err(EvalError::Execution(message))
 }
 
-/// The value of a call with a range vector among its arguments.
-pub(super) async fn call(evaluator: &mut Evaluator<'_>, call: &Call, steps: Steps) -> Evaluated<Vec<Column>> {
-    let function = lookup(call.function)
-        .ok_or_else(|| EvalError::Execution(format!("function {:?} is not supported", call.function)))?;
-    let matrix_at =
-        call.args.iter().position(|arg| arg.value_type() == ValueType::Matrix).unwrap_or_default();
-    let mut scalars: Vec<Vec<f64>> = Vec::new();
-    for (at, arg) in call.args.iter().enumerate() {
-        if at != matrix_at {
-            scalars.push(evaluator.scalar(arg, steps).await?);
+/// A range function with all that it needs but the series.
+#[derive(Debug, Clone)]
+pub(in crate::engine) struct RangeLeaf {
+    name: &'static str,
+    function: RangeFunction,
+    floats: Option<FloatFunction>,
+    windowing: Windowing,
+    /// Scalar arguments, by step.
+    scalars: Arc<Vec<Vec<f64>>>,
+    position: PositionRange,
+}
+
+impl RangeLeaf {
+    /// The leaf that a call is, if it has a range vector among its arguments.
+    pub(in crate::engine) async fn of(
+        evaluator: &mut Evaluator<'_>,
+        call: &Call,
+        steps: Steps,
+    ) -> Evaluated<Option<(Self, Arc<Vec<Series>>)>> {
+        let Some(matrix_at) = call.args.iter().position(|arg| arg.value_type() == ValueType::Matrix) else {
+            return Ok(None);
+        };
+        let function = lookup(call.function)
+            .ok_or_else(|| EvalError::Execution(format!("function {:?} is not supported", call.function)))?;
+        let mut scalars: Vec<Vec<f64>> = Vec::new();
+        for (at, arg) in call.args.iter().enumerate() {
+            if at != matrix_at {
+                scalars.push(evaluator.scalar(arg, steps).await?);
+            }
         }
+        let (series, windowing) = input(evaluator, call, matrix_at, steps).await?;
+        let leaf = Self {
+            name: call.function,
+            function,
+            floats: FloatFunction::of(call.function).filter(|_| !windowing.anchored && !windowing.smoothed),
+            windowing,
+            scalars: Arc::new(scalars),
+            position: call.args[0].position,
+        };
+        Ok(Some((leaf, series)))
     }
-    let input = input(evaluator, call, matrix_at, steps).await?;
-    let position = call.args[0].position;
-    let keeps_name = matches!(call.function, "last_over_time" | "first_over_time");
-    let mut columns = Vec::with_capacity(input.series.len());
-    for series in input.series.iter() {
-        evaluator.tick(steps.count + series.values.len()).await?;
-        evaluator.check_rows(columns.len() + 1, steps)?;
-        evaluator.reserve(1, steps)?;
-        let mut column = Column::new(series.labels.clone(), !keeps_name || series.drop_name, steps.count);
-        let mut windows = Windows::new(series, &input, evaluator.config.lookback_delta_ms);
+
+    /// Whether what counts is which series have nothing.
+    pub(in crate::engine) fn is_absent(&self) -> bool {
+        self.name == "absent_over_time"
+    }
+
+    pub(in crate::engine) fn drops_name(&self, series: &Series) -> bool {
+        !matches!(self.name, "last_over_time" | "first_over_time") || series.drop_name
+    }
+
+    /// Puts the function of each window that holds a sample into an empty column.
+    pub(in crate::engine) fn evaluate(
+        &self,
+        series: &Series,
+        steps: Steps,
+        column: &mut Column,
+        work: &mut Work,
+    ) -> Evaluated<()> {
+        match self.floats {
+            Some(function) if series.histograms.is_empty() && series.starts.is_none() => {
+                let floats = Floats { times: &series.times, values: &series.values };
+                let Windowing { range, view, .. } = self.windowing;
+                Sweep { steps, view, range }.run(function, floats, column, &mut work.stats);
+            }
+            _ => self.windows(series, steps, column, work)?,
+        }
+        if matches!(self.name, "rate" | "increase") {
+            note_non_counter(&mut work.notes, column, self.position);
+        }
+        Ok(())
+    }
+
+    fn windows(&self, series: &Series, steps: Steps, column: &mut Column, work: &mut Work) -> Evaluated<()> {
+        let mut windows = Windows::new(series, self.windowing);
         for at in 0..steps.count {
-            let mut window = windows.next(steps.time(at), position);
+            let mut window = windows.next(steps.time(at), self.position);
             if window.times.is_empty() && window.histograms.is_empty() {
                 continue;
             }
-            for (slot, values) in window.scalars.iter_mut().zip(&scalars) {
+            for (slot, values) in window.scalars.iter_mut().zip(&*self.scalars) {
                 *slot = values[at];
             }
-            evaluator.stats.count(steps.time(at), window.weight());
-            if let Some(sample) = function(&window, &mut evaluator.notes)? {
+            work.stats.count(steps.time(at), window.weight());
+            if let Some(sample) = (self.function)(&window, &mut work.notes)? {
                 column.set(at, sample);
             }
         }
-        let weight = column.weight();
-        if weight == 0 {
-            evaluator.discard(steps);
-            continue;
-        }
-        evaluator.hold(weight)?;
-        columns.push(column);
+        Ok(())
     }
-    if matches!(call.function, "rate" | "increase") {
-        note_non_counters(evaluator, &columns, position);
-    }
-    if call.function == "absent_over_time" {
+}
+
+/// The value of a call with a range vector among its arguments.
+pub(super) async fn call(evaluator: &mut Evaluator<'_>, call: &Call, steps: Steps) -> Evaluated<Vec<Column>> {
+    let Some((range, series)) = RangeLeaf::of(evaluator, call, steps).await? else {
+        return Err(EvalError::Internal(format!("{} has no range vector", call.function)));
+    };
+    let absent = range.is_absent();
+    let columns = leaf::columns(evaluator, Leaf::Range(range), series, steps).await?;
+    if absent {
         return Ok(absent::missing(&columns, &call.args[0], steps, true));
     }
     Ok(columns)
 }
 
-fn note_non_counters(evaluator: &mut Evaluator<'_>, columns: &[Column], position: PositionRange) {
-    for column in columns {
-        let name = column.labels.metric_name();
-        let counter = ["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| name.ends_with(suffix));
-        if !name.is_empty() && !counter && (0..column.len()).any(|at| column.float(at).is_some()) {
-            evaluator.notes.possible_non_counter(name, position);
-        }
+fn note_non_counter(notes: &mut Notes, column: &Column, position: PositionRange) {
+    let name = column.labels.metric_name();
+    let counter = ["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| name.ends_with(suffix));
+    if !name.is_empty() && !counter && (0..column.len()).any(|at| column.float(at).is_some()) {
+        notes.possible_non_counter(name, position);
     }
 }
 
 /// The windows of one series, step after step.
 struct Windows<'a> {
     series: &'a Series,
-    input: &'a Input,
+    windowing: Windowing,
     before: i64,
     after: i64,
     floats: (usize, usize),
@@ -191,16 +258,17 @@ struct Windows<'a> {
 }
 
 impl<'a> Windows<'a> {
-    fn new(series: &'a Series, input: &'a Input, lookback: i64) -> Self {
-        let before = if input.anchored || input.smoothed { lookback } else { 0 };
-        let after = if input.smoothed { lookback } else { 0 };
-        Self { series, input, before, after, floats: (0, 0), histograms: (0, 0) }
+    fn new(series: &'a Series, windowing: Windowing) -> Self {
+        let Windowing { anchored, smoothed, lookback, .. } = windowing;
+        let before = if anchored || smoothed { lookback } else { 0 };
+        let after = if smoothed { lookback } else { 0 };
+        Self { series, windowing, before, after, floats: (0, 0), histograms: (0, 0) }
     }
 
     fn next(&mut self, now: i64, position: PositionRange) -> Window<'a> {
         let series = self.series;
-        let end = self.input.view.reference(now);
-        let start = end.saturating_sub(self.input.range);
+        let end = self.windowing.view.reference(now);
+        let start = end.saturating_sub(self.windowing.range);
         let (first, last) = (start.saturating_sub(self.before), end.saturating_add(self.after));
         let skip = |from: usize, until: i64| {
             from + series.times[from..].iter().take_while(|time| **time <= until).count()
@@ -229,9 +297,9 @@ impl<'a> Windows<'a> {
             start,
             end,
             now,
-            seconds: self.input.range as f64 / 1000.0,
-            anchored: self.input.anchored,
-            smoothed: self.input.smoothed,
+            seconds: self.windowing.range as f64 / 1000.0,
+            anchored: self.windowing.anchored,
+            smoothed: self.windowing.smoothed,
             position,
             scalars: [f64::NAN; 2],
         }

@@ -23,7 +23,7 @@ pub(super) const ANCHORED: [&str; 5] = ["changes", "delta", "increase", "rate", 
 pub(super) const SMOOTHED: [&str; 3] = ["delta", "increase", "rate"];
 
 /// What kind of change is asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Kind {
     /// Drops are resets.
     pub(super) counter: bool,
@@ -77,7 +77,16 @@ fn float_rate(window: &Window<'_>, notes: &mut Notes, kind: Kind) -> Option<f64>
         result += first;
     }
     let to_zero = (result > 0.0 && first >= 0.0).then(|| first / result);
-    Some(result * extrapolation(window, times, values.len(), Origin { to_zero, begun }, kind)?)
+    Some(
+        result
+            * extrapolation(
+                (window.start, window.end),
+                times,
+                values.len(),
+                Origin { to_zero, begun },
+                kind,
+            )?,
+    )
 }
 
 fn histogram_rate(window: &Window<'_>, notes: &mut Notes, kind: Kind) -> Option<FloatHistogram> {
@@ -98,7 +107,13 @@ fn histogram_rate(window: &Window<'_>, notes: &mut Notes, kind: Kind) -> Option<
     };
     let to_zero = (result.count > 0.0 && first.1.count >= 0.0).then(|| first.1.count / result.count);
     let origin = Origin { to_zero, begun };
-    result = result.scale(extrapolation(window, (first.0, last.0), points.len(), origin, kind)?);
+    result = result.scale(extrapolation(
+        (window.start, window.end),
+        (first.0, last.0),
+        points.len(),
+        origin,
+        kind,
+    )?);
     Some(result)
 }
 
@@ -121,23 +136,23 @@ fn begun_inside(window: &Window<'_>, starts: &[i64], first: i64, kind: Kind) -> 
 
 /// What is known of a counter before its first sample.
 #[derive(Debug, Clone, Copy)]
-struct Origin {
+pub(super) struct Origin {
     /// How far before the first sample the counter was zero if it always grew as in the window, in sampled intervals.
-    to_zero: Option<f64>,
+    pub(super) to_zero: Option<f64>,
     /// When it really was zero, inside of the window.
-    begun: Option<i64>,
+    pub(super) begun: Option<i64>,
 }
 
 /// By how much the change between the samples grows on the whole window; none if there is one sample of unknown origin.
-fn extrapolation(
-    window: &Window<'_>,
+pub(super) fn extrapolation(
+    (start, end): (i64, i64),
     (first, last): (i64, i64),
     samples: usize,
     origin: Origin,
     kind: Kind,
 ) -> Option<f64> {
-    let mut to_start = (first - window.start) as f64 / 1000.0;
-    let mut to_end = (window.end - last) as f64 / 1000.0;
+    let mut to_start = (first - start) as f64 / 1000.0;
+    let mut to_end = (end - last) as f64 / 1000.0;
     let mut sampled = (last - first) as f64 / 1000.0;
     let average = if samples > 1 { sampled / (samples - 1) as f64 } else { 0.0 };
     let threshold = average * 1.1;
@@ -161,7 +176,7 @@ fn extrapolation(
         to_end = average / 2.0;
     }
     let factor = if sampled == 0.0 { 1.0 } else { (sampled + to_start + to_end) / sampled };
-    Some(if kind.per_second { factor / window.seconds } else { factor })
+    Some(if kind.per_second { factor / ((end - start) as f64 / 1000.0) } else { factor })
 }
 
 /// The change between the first and last of at least two histograms, as a gauge.
