@@ -4,6 +4,7 @@
 //! milliseconds. A tree that [`crate::parse`] returned is type-checked; the engine relies on it.
 
 mod display;
+mod pretty;
 mod types;
 
 use narthex_model::Matcher;

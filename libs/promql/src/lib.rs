@@ -22,7 +22,7 @@ pub use engine::{Control, Engine, EngineConfig};
 pub use error::{EvalError, ParseError, PositionRange};
 pub use histogram::{BucketBoundaries, BucketView, bucket_views};
 pub use memory::{Memory, Reservation};
-pub use parser::{parse, parse_duration_or_number, parse_selector};
+pub use parser::{Signature, parse, parse_duration_or_number, parse_selector, signature};
 pub use result::{Annotations, MatrixSeries, QueryResult, QueryStats, QueryValue, VectorSample};
 pub use source::{
     SelectHints, SelectedSeries, Selection, SeriesData, SeriesSource, SourceError, StartTimestamps,

@@ -87,7 +87,7 @@ pub struct QueryArgs {
     )]
     pub lookback_delta: HumanDuration,
 
-    /// Most samples a query may read, and hold in memory at one time
+    /// Most samples a query may read, a range query in every 24 hours of its range; and most that it may hold while it is evaluated
     #[arg(
         long = "query.max-samples",
         env = "NARTHEX_QUERY_MAX_SAMPLES",
@@ -96,7 +96,7 @@ pub struct QueryArgs {
     )]
     pub max_samples: u64,
 
-    /// Most series one selector may read
+    /// Most series a query may read, a range query in every 24 hours of its range
     #[arg(
         long = "query.max-series",
         env = "NARTHEX_QUERY_MAX_SERIES",
@@ -105,7 +105,8 @@ pub struct QueryArgs {
     )]
     pub max_series: u64,
 
-    /// Most bytes of chunks one selector may receive from all owners and gateways together
+    /// Most bytes of labels and chunks a query may receive from all owners and gateways together, a range query for every 24
+    /// hours of its range
     #[arg(
         long = "query.max-bytes",
         env = "NARTHEX_QUERY_MAX_BYTES",
@@ -113,6 +114,24 @@ pub struct QueryArgs {
         default_value = "5GiB"
     )]
     pub max_bytes: ByteSize,
+
+    /// Most chunks a query may receive from all owners and gateways together, a range query for every 24 hours of its range
+    #[arg(
+        long = "query.max-chunks",
+        env = "NARTHEX_QUERY_MAX_CHUNKS",
+        value_name = "NUMBER",
+        default_value_t = 20_000_000
+    )]
+    pub max_chunks: u64,
+
+    /// Longest time between start and end of a range query and of requests for series and labels; 0s is no limit
+    #[arg(
+        long = "query.max-range",
+        env = "NARTHEX_QUERY_MAX_RANGE",
+        value_name = "DURATION",
+        default_value = "95d"
+    )]
+    pub max_range: HumanDuration,
 
     /// Round start and end of range queries down to multiples of the step, as the managed service does
     #[arg(
@@ -169,12 +188,16 @@ pub struct QuerySettings {
     pub timeout: Duration,
     /// Lookback in milliseconds.
     pub lookback_delta_ms: i64,
-    /// Most samples of a query.
+    /// Most samples of a query, and of 24 hours of a range query.
     pub max_samples: u64,
-    /// Most series of a selector.
+    /// Most series likewise.
     pub max_series: u64,
-    /// Most bytes of a selector.
+    /// Most bytes likewise.
     pub max_bytes: u64,
+    /// Most chunks likewise.
+    pub max_chunks: u64,
+    /// Longest range in milliseconds.
+    pub max_range_ms: i64,
     /// Whether ranges are aligned (STAT-11).
     pub align_range: bool,
     /// Requests running in the process.
@@ -191,10 +214,15 @@ impl From<&QueryArgs> for QuerySettings {
     fn from(args: &QueryArgs) -> Self {
         Self {
             timeout: args.timeout.get(),
-            lookback_delta_ms: i64::try_from(args.lookback_delta.get().as_millis()).unwrap_or(i64::MAX),
+            lookback_delta_ms: millis(args.lookback_delta),
             max_samples: args.max_samples,
             max_series: args.max_series,
             max_bytes: args.max_bytes.bytes(),
+            max_chunks: args.max_chunks,
+            max_range_ms: match millis(args.max_range) {
+                0 => i64::MAX,
+                limit => limit,
+            },
             align_range: args.align_range,
             max_concurrent: args.max_concurrent,
             max_concurrent_per_workspace: args.max_concurrent_per_workspace,
@@ -202,6 +230,10 @@ impl From<&QueryArgs> for QuerySettings {
             hedge_after: args.hedge_after.get(),
         }
     }
+}
+
+fn millis(duration: HumanDuration) -> i64 {
+    i64::try_from(duration.get().as_millis()).unwrap_or(i64::MAX)
 }
 
 impl Default for QuerySettings {

@@ -10,6 +10,7 @@ mod error;
 mod gate;
 mod json;
 mod labels;
+mod limits;
 mod metadata;
 mod names;
 mod params;

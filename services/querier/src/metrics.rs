@@ -13,7 +13,7 @@ const SIZES: [f64; 8] = [1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e7];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Outcome {
-    /// `instant`, `range`, `labels`, `series` or `metadata`.
+    /// `instant`, `range`, `labels`, `series`, `metadata`, `exemplars`, `format` or `parse`.
     pub(crate) kind: &'static str,
     /// `success` or Prometheus's `errorType`.
     pub(crate) outcome: &'static str,
@@ -90,13 +90,17 @@ impl Metrics {
             "Time to the first byte of the answer",
             metrics.duration.clone(),
         );
-        registry.register("query_samples", "Samples that a query looked at", metrics.samples.clone());
+        registry.register(
+            "query_samples",
+            "Samples that a query processed, as its statistics tell and usage is counted",
+            metrics.samples.clone(),
+        );
         registry.register("query_series", "Series in a query's answer", metrics.series.clone());
         registry.register("queries_running", "Requests being answered", metrics.running.clone());
         registry.register("queries_waiting", "Requests waiting for a slot", metrics.waiting.clone());
         registry.register(
             "queries_refused",
-            "Requests refused before they ran, by reason",
+            "Requests refused by a limit, by reason",
             metrics.refused.clone(),
         );
         let help = "Reads that an owner did not answer completely, by reason";

@@ -52,8 +52,12 @@ impl Querier {
         components: &Components,
     ) -> Self {
         let metrics = Metrics::register(&mut components.registry.lock());
-        let limits =
-            Limits { series: settings.max_series, samples: settings.max_samples, bytes: settings.max_bytes };
+        let limits = Limits {
+            series: settings.max_series,
+            samples: settings.max_samples,
+            bytes: settings.max_bytes,
+            chunks: settings.max_chunks,
+        };
         let reader = Reader::new(ReaderParts {
             cluster: cluster.clone(),
             owners,

@@ -24,6 +24,7 @@ mod ask;
 mod block_plan;
 mod budget;
 mod catalogue;
+mod days;
 mod failure;
 mod fetch;
 mod gateways;

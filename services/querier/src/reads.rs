@@ -22,8 +22,8 @@ pub struct Lookup {
 /// Reads of all workspaces. Dropping a future cancels what it reads.
 #[async_trait]
 pub trait Reads: Send + Sync + 'static {
-    /// The samples of a workspace, as the engine reads them.
-    fn source(&self, workspace: WorkspaceId) -> Arc<dyn SeriesSource>;
+    /// The samples of a workspace for one query, whose steps lie in a range; the limits of reading hold for its reads together.
+    fn source(&self, workspace: WorkspaceId, range: TimeRange) -> Arc<dyn SeriesSource>;
 
     /// Names of labels, ascending.
     async fn label_names(&self, workspace: WorkspaceId, lookup: &Lookup) -> Result<Vec<String>, SourceError>;

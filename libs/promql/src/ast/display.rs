@@ -1,11 +1,15 @@
 //! The tree as text, in Prometheus's canonical spelling.
 
-use std::fmt::{self, Display, Formatter};
+use std::{
+    fmt::{self, Display, Formatter},
+    sync::LazyLock,
+};
 
 use narthex_model::{METRIC_NAME, MatchOp, Matcher, format_duration, is_valid_label_name};
+use regex::Regex;
 
 use super::{
-    Aggregate, At, Binary, DurationExpr, DurationKind, Expr, ExprKind, MatchCardinality, Span,
+    Aggregate, At, Binary, DurationExpr, DurationKind, Expr, ExprKind, MatchCardinality, Span, Subquery,
     VectorMatching, VectorSelector,
 };
 
@@ -15,35 +19,39 @@ impl Display for Expr {
             ExprKind::Number { value, duration: true } => {
                 f.write_str(&format_duration((value * 1000.0).round() as i64))
             }
-            ExprKind::Number { value, .. } => f.write_str(&format_number(*value)),
+            ExprKind::Number { value, .. } => f.write_str(&format_literal(*value)),
             ExprKind::String(text) => f.write_str(&quote(text)),
             ExprKind::Vector(selector) => {
                 write_selector(f, selector)?;
-                write_modifiers(f, &selector.offset, selector.at)?;
-                write_extensions(f, selector)
+                write_at(f, selector.at)?;
+                write_extensions(f, selector)?;
+                write_offset(f, &selector.offset)
             }
             ExprKind::Matrix(matrix) => {
                 write_selector(f, &matrix.selector)?;
                 write!(f, "[{}]", matrix.range)?;
                 write_extensions(f, &matrix.selector)?;
-                write_modifiers(f, &matrix.selector.offset, matrix.selector.at)
+                write_at(f, matrix.selector.at)?;
+                write_offset(f, &matrix.selector.offset)
             }
             ExprKind::Subquery(subquery) => {
-                write!(f, "{}[{}:", subquery.expr, subquery.range)?;
-                if let Some(step) = &subquery.step {
-                    write!(f, "{step}")?;
-                }
-                f.write_str("]")?;
-                write_modifiers(f, &subquery.offset, subquery.at)
+                write!(f, "{}{}", subquery.expr, subquery_suffix(subquery))
             }
             ExprKind::Unary(negative, inner) => write!(f, "{}{inner}", if *negative { "-" } else { "+" }),
-            ExprKind::Binary(binary) => write_binary(f, binary),
+            ExprKind::Binary(binary) => {
+                write!(f, "{} {} {}", binary.left, binary_operator(binary), binary.right)
+            }
             ExprKind::Aggregate(aggregate) => write_aggregate(f, aggregate),
             ExprKind::Call(call) => write!(f, "{}({})", call.function, join(&call.args)),
             ExprKind::Paren(inner) => write!(f, "({inner})"),
             ExprKind::StepInvariant(inner) => inner.fmt(f),
         }
     }
+}
+
+/// A float as Prometheus writes it in a query: never with an exponent.
+fn format_literal(value: f64) -> String {
+    if value.is_finite() { value.to_string() } else { format_number(value) }
 }
 
 /// A float as Prometheus writes it.
@@ -69,22 +77,36 @@ pub(crate) fn format_number(value: f64) -> String {
     value.to_string()
 }
 
-/// A text in double quotes, with the escapes that the parser reads.
+/// A text in double quotes, with the escapes of Go, which the parser reads.
 fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
+            '\x07' => out.push_str("\\a"),
+            '\x08' => out.push_str("\\b"),
+            '\x0b' => out.push_str("\\v"),
+            '\x0c' => out.push_str("\\f"),
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", c as u32)),
-            c => out.push(c),
+            ' '..='~' => out.push(c),
+            c if c.is_ascii() => out.push_str(&format!("\\x{:02x}", c as u32)),
+            c if is_printable(c) => out.push(c),
+            c if (c as u32) < 0x1_0000 => out.push_str(&format!("\\u{:04x}", c as u32)),
+            c => out.push_str(&format!("\\U{:08x}", c as u32)),
         }
     }
     out.push('"');
     out
+}
+
+/// Letters, marks, numbers, punctuation and symbols.
+fn is_printable(c: char) -> bool {
+    static PRINTABLE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"^[\p{L}\p{M}\p{N}\p{P}\p{S}]$").expect("a constant pattern compiles"));
+    PRINTABLE.is_match(c.encode_utf8(&mut [0; 4]))
 }
 
 fn join<T: Display>(items: &[T]) -> String {
@@ -130,29 +152,49 @@ fn write_extensions(f: &mut Formatter<'_>, selector: &VectorSelector) -> fmt::Re
     })
 }
 
-fn write_modifiers(f: &mut Formatter<'_>, offset: &Span, at: Option<At>) -> fmt::Result {
+fn write_at(f: &mut Formatter<'_>, at: Option<At>) -> fmt::Result {
     match at {
-        Some(At::Time(millis)) => write!(f, " @ {}.{:03}", millis.div_euclid(1000), millis.rem_euclid(1000))?,
-        Some(At::Start) => f.write_str(" @ start()")?,
-        Some(At::End) => f.write_str(" @ end()")?,
-        None => {}
+        Some(At::Time(millis)) => {
+            let (sign, millis) = (if millis < 0 { "-" } else { "" }, millis.unsigned_abs());
+            write!(f, " @ {sign}{}.{:03}", millis / 1000, millis % 1000)
+        }
+        Some(At::Start) => f.write_str(" @ start()"),
+        Some(At::End) => f.write_str(" @ end()"),
+        None => Ok(()),
     }
+}
+
+fn write_offset(f: &mut Formatter<'_>, offset: &Span) -> fmt::Result {
     if *offset == Span::ZERO { Ok(()) } else { write!(f, " offset {offset}") }
 }
 
-fn write_binary(f: &mut Formatter<'_>, binary: &Binary) -> fmt::Result {
-    write!(f, "{} {}", binary.left, binary.op)?;
-    if binary.return_bool {
-        f.write_str(" bool")?;
-    }
-    if let Some(matching) = &binary.matching {
-        write_matching(f, matching)?;
-    }
-    write!(f, " {}", binary.right)
+/// `[range:step] @ t offset d`
+pub(super) fn subquery_suffix(subquery: &Subquery) -> impl Display {
+    fmt::from_fn(|f| {
+        write!(f, "[{}:", subquery.range)?;
+        if let Some(step) = &subquery.step {
+            write!(f, "{step}")?;
+        }
+        f.write_str("]")?;
+        write_at(f, subquery.at)?;
+        write_offset(f, &subquery.offset)
+    })
+}
+
+/// The operator with its modifiers.
+pub(super) fn binary_operator(binary: &Binary) -> impl Display {
+    fmt::from_fn(|f| {
+        write!(f, "{}", binary.op)?;
+        if binary.return_bool {
+            f.write_str(" bool")?;
+        }
+        binary.matching.as_ref().map_or(Ok(()), |matching| write_matching(f, matching))
+    })
 }
 
 fn write_matching(f: &mut Formatter<'_>, matching: &VectorMatching) -> fmt::Result {
-    if matching.on || !matching.labels.is_empty() {
+    let grouped = matches!(matching.cardinality, MatchCardinality::ManyToOne | MatchCardinality::OneToMany);
+    if matching.on || grouped || !matching.labels.is_empty() {
         let word = if matching.on { "on" } else { "ignoring" };
         write!(f, " {word} ({})", join_labels(&matching.labels))?;
     }
@@ -174,13 +216,22 @@ fn write_matching(f: &mut Formatter<'_>, matching: &VectorMatching) -> fmt::Resu
     }
 }
 
+/// The operator with its grouping.
+pub(super) fn aggregate_head(aggregate: &Aggregate) -> impl Display {
+    fmt::from_fn(|f| {
+        f.write_str(aggregate.op.as_str())?;
+        if aggregate.without {
+            return write!(f, " without ({}) ", join_labels(&aggregate.grouping));
+        }
+        if aggregate.grouping.is_empty() {
+            return Ok(());
+        }
+        write!(f, " by ({}) ", join_labels(&aggregate.grouping))
+    })
+}
+
 fn write_aggregate(f: &mut Formatter<'_>, aggregate: &Aggregate) -> fmt::Result {
-    f.write_str(aggregate.op.as_str())?;
-    if aggregate.without {
-        write!(f, " without ({}) ", join_labels(&aggregate.grouping))?;
-    } else if !aggregate.grouping.is_empty() {
-        write!(f, " by ({}) ", join_labels(&aggregate.grouping))?;
-    }
+    write!(f, "{}", aggregate_head(aggregate))?;
     match &aggregate.param {
         Some(param) => write!(f, "({param}, {})", aggregate.expr),
         None => write!(f, "({})", aggregate.expr),
@@ -202,10 +253,10 @@ impl Display for DurationExpr {
             DurationKind::Number(value, true) => {
                 f.write_str(&format_duration((value * 1000.0).round() as i64))
             }
-            DurationKind::Number(value, false) => f.write_str(&format_number(*value)),
+            DurationKind::Number(value, false) => f.write_str(&format_literal(*value)),
             DurationKind::Step => f.write_str("step()"),
             DurationKind::Range => f.write_str("range()"),
-            DurationKind::Unary(negative, inner) => write!(f, "{}{inner}", if *negative { "-" } else { "+" }),
+            DurationKind::Unary(negative, inner) => write!(f, "{}{inner}", if *negative { "-" } else { "" }),
             DurationKind::Binary(op, left, right) => write!(f, "{left} {op} {right}"),
             DurationKind::Max(left, right) => write!(f, "max_of({left}, {right})"),
             DurationKind::Min(left, right) => write!(f, "min_of({left}, {right})"),

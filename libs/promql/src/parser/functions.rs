@@ -4,12 +4,15 @@ use crate::ast::ValueType::{self, Matrix, Scalar, String, Vector};
 
 /// A function's signature.
 #[derive(Debug)]
-pub(super) struct Signature {
-    pub(super) name: &'static str,
-    pub(super) args: &'static [ValueType],
+pub struct Signature {
+    /// How it is called.
+    pub name: &'static str,
+    /// Types of its arguments.
+    pub args: &'static [ValueType],
     /// 0: all arguments are needed; above 0: the last may be left out or repeated up to so often; below 0: any number.
-    pub(super) variadic: i32,
-    pub(super) returns: ValueType,
+    pub variadic: i32,
+    /// Type of its value.
+    pub returns: ValueType,
 }
 
 const fn function(
@@ -21,8 +24,8 @@ const fn function(
     Signature { name, args, variadic, returns }
 }
 
-/// The signature of `name`.
-pub(super) fn lookup(name: &str) -> Option<&'static Signature> {
+/// The signature of the function `name`.
+pub fn lookup(name: &str) -> Option<&'static Signature> {
     FUNCTIONS.iter().find(|signature| signature.name == name)
 }
 

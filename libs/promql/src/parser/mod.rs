@@ -18,6 +18,7 @@ mod tests;
 use narthex_model::{Labels, Matcher};
 
 pub(crate) use duration::MAX_SECONDS;
+pub use functions::{Signature, lookup as signature};
 pub(crate) use literal::{number as parse_number, unquote};
 use tokens::Tokens;
 

@@ -34,7 +34,7 @@ impl FromRequest<Arc<Api>> for Call {
             || ApiError::new(ErrorKind::Internal, "the request did not pass the edge").into_response();
         let workspace = workspace.ok_or_else(unchecked)?;
         let path = Path::<Vec<(String, String)>>::from_request_parts(&mut parts, api).await;
-        let Path(segments) = path.map_err(IntoResponse::into_response)?;
+        let Path(segments) = path.map_err(|error| ApiError::bad_data(error.body_text()).into_response())?;
         let label = segments.into_iter().find(|(key, _)| key == "name").map(|(_, value)| value);
         let (method, headers, uri) = (parts.method.clone(), parts.headers.clone(), parts.uri.clone());
         // The edge has read and bounded the body.

@@ -3,10 +3,10 @@
 //! One type for all of them, so that status codes and words are decided in one place.
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 use narthex_promql::{EvalError, SourceError};
 
-use super::json::write_string;
+use super::{json::write_string, limits};
 
 /// nginx's number for a client that went away while the answer was made; nobody reads it but logs.
 const CLIENT_CLOSED: u16 = 499;
@@ -87,7 +87,9 @@ impl From<EvalError> for ApiError {
     fn from(error: EvalError) -> Self {
         let kind = match &error {
             EvalError::BadData(reason) => return Self::parameter("query", reason),
-            EvalError::TooManyProcessed(limit) => return Self::new(ErrorKind::Execution, over_threshold(*limit)),
+            EvalError::TooManyProcessed(limit) => {
+                return Self::new(ErrorKind::Execution, limits::over_threshold(*limit));
+            }
             EvalError::Execution(_) | EvalError::TooManySamples | EvalError::LimitExceeded(_) => {
                 ErrorKind::Execution
             }
@@ -98,14 +100,6 @@ impl From<EvalError> for ApiError {
         };
         Self::new(kind, error.to_string())
     }
-}
-
-/// A query that passed the threshold that its own request set (QCC-2).
-fn over_threshold(limit: u64) -> String {
-    format!(
-        "the query processed more than {limit} samples, its max_samples_processed_error_threshold; select fewer series, \
-         a shorter time or a larger step, or raise the threshold"
-    )
 }
 
 impl From<SourceError> for ApiError {
@@ -121,11 +115,6 @@ impl IntoResponse for ApiError {
         body.extend_from_slice(b",\"error\":");
         write_string(&mut body, &self.text);
         body.push(b'}');
-        let mut response =
-            (self.kind.status(), [(header::CONTENT_TYPE, "application/json")], body).into_response();
-        if self.kind == ErrorKind::MethodNotAllowed {
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, OPTIONS"));
-        }
-        response
+        (self.kind.status(), [(header::CONTENT_TYPE, "application/json")], body).into_response()
     }
 }

@@ -10,7 +10,7 @@ use axum::{
 use http::{Method, Request, StatusCode, header};
 use narthex_cluster::{Workspace, WorkspaceStatus};
 use narthex_edge::Authenticated;
-use narthex_model::{Labels, Matcher, MetricMetadata, MetricType, WorkspaceId};
+use narthex_model::{Labels, Matcher, MetricMetadata, MetricType, TimeRange, WorkspaceId};
 use narthex_promql::{SelectedSeries, Selection, SeriesData, SeriesSource, SourceError};
 use narthex_service::Components;
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ impl SeriesSource for Memory {
 
 #[async_trait]
 impl Reads for Memory {
-    fn source(&self, workspace: WorkspaceId) -> Arc<dyn SeriesSource> {
+    fn source(&self, workspace: WorkspaceId, _: TimeRange) -> Arc<dyn SeriesSource> {
         assert_eq!(workspace, WORKSPACE);
         Arc::new(self.clone())
     }

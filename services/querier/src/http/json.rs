@@ -6,6 +6,7 @@
 
 mod number;
 mod query;
+mod syntax;
 mod text;
 
 #[cfg(test)]
@@ -13,4 +14,5 @@ mod tests;
 
 pub(crate) use number::{write_seconds, write_value};
 pub(crate) use query::{QueryBody, Statistics};
+pub(crate) use syntax::syntax_tree;
 pub(crate) use text::{write_labels, write_string, write_strings};

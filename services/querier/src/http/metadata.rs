@@ -5,13 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{extract::State, response::Response};
 use narthex_model::MetricMetadata;
 
-use super::{
-    Api, ApiError,
-    call::Call,
-    json::write_string,
-    params::parse_int,
-    status::{Truncated, success},
-};
+use super::{Api, ApiError, call::Call, json::write_string, params::parse_int, status::success};
 
 pub(crate) async fn metadata(State(api): State<Arc<Api>>, call: Call) -> Response {
     api.answer("metadata", call.workspace, async {
@@ -29,7 +23,7 @@ pub(crate) async fn metadata(State(api): State<Arc<Api>>, call: Call) -> Respons
                 known.push(entry);
             }
         }
-        Ok(success(Truncated(false), |out| write(out, metrics.iter().take(limit.unwrap_or(usize::MAX)))))
+        Ok(success(|out| write(out, metrics.iter().take(limit.unwrap_or(usize::MAX)))))
     })
     .await
 }

@@ -55,6 +55,17 @@ impl Params {
         }
     }
 
+    /// A number of things that may be left out.
+    pub(crate) fn count(&self, name: &str) -> Result<Option<u64>, ApiError> {
+        let text = self.get(name);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let number = parse_int(text).map_err(|reason| ApiError::parameter(name, reason))?;
+        let count = u64::try_from(number).map_err(|_| ApiError::parameter(name, "must not be negative"))?;
+        Ok(Some(count))
+    }
+
     /// The `limit` of series, label and query answers; `None` stands for no limit.
     pub(crate) fn limit(&self) -> Result<Option<usize>, ApiError> {
         let text = self.get("limit");

@@ -9,14 +9,15 @@ use axum::{
 };
 use futures::stream;
 use http::header;
-use narthex_model::TimestampMs;
+use narthex_model::{TimeRange, TimestampMs};
 use narthex_promql::{Annotations, Control, Engine, EvalError, Expr, QueryResult, QueryValue, SeriesSource};
 use narthex_service::timeout;
 
 use super::{
-    Api, ApiError,
+    Api, ApiError, ErrorKind,
     call::Call,
     json::{QueryBody, Statistics, write_strings},
+    limits::Thresholds,
     range::Steps,
     status::{TRUNCATED, Truncated},
 };
@@ -44,15 +45,27 @@ pub(crate) enum Times {
     Steps(Steps),
 }
 
+impl Times {
+    /// From the first step to the last.
+    fn range(self) -> TimeRange {
+        let (min, max) = match self {
+            Self::At(at) => (at, at),
+            Self::Steps(Steps { start, end, .. }) => (start, end),
+        };
+        TimeRange { min, max }
+    }
+}
+
 /// A parsed query and the engine that its parameters ask for.
 pub(crate) struct Plan {
     expr: Expr,
     engine: Engine,
+    thresholds: Thresholds,
     preparation: f64,
 }
 
 impl Plan {
-    /// Reads `query` and `lookback_delta`.
+    /// Reads `query`, `lookback_delta`, `stats` and the thresholds.
     pub(crate) fn of(api: &Api, call: &Call) -> Result<Self, ApiError> {
         let start = api.clock.monotonic();
         let lookback = call.params.get("lookback_delta");
@@ -66,10 +79,13 @@ impl Plan {
                 if millis > 0 { api.engine.with_lookback_ms(millis) } else { api.engine }
             }
         };
-        let engine = engine.with_per_step_stats(call.params.get("stats") == "all");
+        let thresholds = Thresholds::of(call)?;
+        let engine = engine
+            .with_per_step_stats(call.params.get("stats") == "all")
+            .with_max_processed(thresholds.error.unwrap_or(u64::MAX));
         let expr = narthex_promql::parse(call.params.get("query"))
             .map_err(|error| ApiError::parameter("query", error))?;
-        Ok(Self { expr, engine, preparation: api.seconds_since(start) })
+        Ok(Self { expr, engine, thresholds, preparation: api.seconds_since(start) })
     }
 
     /// Waits for a slot and evaluates. Dropping the future stops the evaluation and every read.
@@ -80,16 +96,22 @@ impl Plan {
         limit: Duration,
         times: Times,
     ) -> Result<(QueryResult, Statistics), ApiError> {
+        if limit.is_zero() {
+            // The texts of a query that is out of time before it begins and while it runs differ, as in Prometheus.
+            return Err(ApiError::new(ErrorKind::Timeout, "query timed out in query execution"));
+        }
         let start = api.clock.monotonic();
         let _slot = api.enter(call.workspace, limit).await?;
         let queued = api.seconds_since(start);
         let left = limit.saturating_sub(api.clock.monotonic().saturating_sub(start));
-        let source = api.reads.source(call.workspace);
+        let source = api.reads.source(call.workspace, times.range());
         let control = Control::default();
         let _stop = Stop(control.clone());
         let begin = api.clock.monotonic();
         let work = self.evaluate(&*source, times, &control);
-        let result = timed(api, left, &control, work).await?;
+        let mut result = timed(api, left, &control, work).await.map_err(|error| api.failed(error))?;
+        let processed = result.stats.total_queryable_samples;
+        result.annotations.warnings.extend(self.thresholds.warn(processed));
         let evaluation = api.seconds_since(begin);
         let samples = result.stats.clone();
         Ok((result, Statistics { samples, queued, preparation: self.preparation, evaluation }))

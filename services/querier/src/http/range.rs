@@ -3,17 +3,22 @@
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
-use narthex_model::TimestampMs;
+use narthex_model::{TimeRange, TimestampMs};
 
 use super::{
     Api, ApiError,
     call::Call,
+    limits,
     query::{Plan, Times, respond},
     time,
 };
 
 /// Most points of one series, as in Prometheus: a week by the minute, a year by the hour.
 const MAX_STEPS: i64 = 11_000;
+
+/// Prometheus's words for more.
+const TOO_MANY_POINTS: &str = "exceeded maximum resolution of 11,000 points per timeseries. \
+                               Try decreasing the query resolution (?step=XX)";
 
 /// The steps of a range query, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +32,13 @@ pub(crate) struct Steps {
 pub(crate) async fn query_range(State(api): State<Arc<Api>>, call: Call) -> Response {
     api.answer("range", call.workspace, async {
         let limit = call.params.limit()?;
-        let steps = Steps::of(&call, api.settings.align_range)?;
+        let steps =
+            Steps::of(&call, api.settings.align_range).map_err(|error| match error.text.as_str() {
+                TOO_MANY_POINTS => api.refuse("points", error),
+                _ => error,
+            })?;
+        let asked = TimeRange { min: call.params.time("start")?, max: call.params.time("end")? };
+        limits::check_range(&api, asked)?;
         let time_limit = api.time_limit(&call)?;
         let plan = Plan::of(&api, &call)?;
         let (result, stats) = plan.run(&api, &call, time_limit, Times::Steps(steps)).await?;
@@ -52,10 +63,7 @@ impl Steps {
         }
         let span = i128::from(end.0) - i128::from(start.0);
         if span / i128::from(step) > i128::from(MAX_STEPS) {
-            return Err(ApiError::bad_data(
-                "exceeded maximum resolution of 11,000 points per timeseries. \
-                 Try decreasing the query resolution (?step=XX)",
-            ));
+            return Err(ApiError::bad_data(TOO_MANY_POINTS));
         }
         let whole = Self { start, end, step };
         Ok(if align { whole.aligned() } else { whole })

@@ -4,13 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 
-use super::{
-    Api, ApiError,
-    call::Call,
-    json::write_labels,
-    labels, selectors,
-    status::{Truncated, success},
-};
+use super::{Api, ApiError, call::Call, json::write_labels, limits, selectors, status::success_list};
 use crate::reads::Lookup;
 
 pub(crate) async fn series(State(api): State<Arc<Api>>, call: Call) -> Response {
@@ -19,23 +13,13 @@ pub(crate) async fn series(State(api): State<Arc<Api>>, call: Call) -> Response 
             return Err(ApiError::bad_data("no match[] parameter provided"));
         }
         let limit = call.params.limit()?;
-        let range = labels::range(&call)?;
+        let range = limits::metadata_range(&api, &call)?;
         let selectors =
             selectors::parse(&call.params).map_err(|reason| ApiError::parameter("match[]", reason))?;
         let lookup = Lookup { selectors, range, limit: limit.map(|limit| limit.saturating_add(1)) };
         let work = api.reads.series(call.workspace, &lookup);
-        let mut series = api.within(call.workspace, api.settings.timeout, work).await?;
-        let truncated = Truncated::cut(&mut series, limit);
-        Ok(success(truncated, |out| {
-            out.push(b'[');
-            for (at, labels) in series.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                write_labels(out, labels);
-            }
-            out.push(b']');
-        }))
+        let series = api.within(call.workspace, api.settings.timeout, work).await?;
+        Ok(success_list(series, limit, write_labels))
     })
     .await
 }

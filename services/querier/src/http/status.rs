@@ -1,17 +1,21 @@
-//! Small answers: the success envelope, `status/buildinfo`, `format_query` and `query_exemplars`.
+//! The success envelope and small answers: `status/buildinfo`, `format_query`, `parse_query` and `query_exemplars`.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
+    body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
+use futures::stream;
 use http::header;
+use narthex_promql::Expr;
 
 use super::{
     Api, ApiError,
     call::Call,
-    json::{write_string, write_strings},
+    json::{syntax_tree, write_string, write_strings},
     time,
 };
 
@@ -35,20 +39,59 @@ impl Truncated {
 }
 
 /// A success with the data that `write` puts in.
-pub(crate) fn success(truncated: Truncated, write: impl FnOnce(&mut Vec<u8>)) -> Response {
+pub(crate) fn success(write: impl FnOnce(&mut Vec<u8>)) -> Response {
     let mut body = b"{\"status\":\"success\",\"data\":".to_vec();
     write(&mut body);
-    if truncated.0 {
-        body.extend_from_slice(b",\"warnings\":");
-        write_strings(&mut body, [TRUNCATED]);
-    }
     body.push(b'}');
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
+/// A success with a list, cut to a limit; its text is made in pieces as the connection takes them.
+pub(crate) fn success_list<T: Send + 'static>(
+    mut items: Vec<T>,
+    limit: Option<usize>,
+    write: impl Fn(&mut Vec<u8>, &T) + Send + 'static,
+) -> Response {
+    /// A piece is handed on once it has this many bytes.
+    const PIECE: usize = 64 * 1024;
+    let truncated = Truncated::cut(&mut items, limit);
+    let mut items = items.into_iter();
+    let (mut started, mut ended) = (false, false);
+    let pieces = std::iter::from_fn(move || {
+        let mut out = Vec::new();
+        while !ended && out.len() < PIECE {
+            let before: &[u8] = if started { b"," } else { b"{\"status\":\"success\",\"data\":[" };
+            match items.next() {
+                Some(item) => {
+                    out.extend_from_slice(before);
+                    write(&mut out, &item);
+                }
+                None => {
+                    out.extend_from_slice(if started { b"" } else { before });
+                    out.push(b']');
+                    end(&mut out, truncated);
+                    ended = true;
+                }
+            }
+            started = true;
+        }
+        (!out.is_empty()).then(|| Ok::<_, Infallible>(Bytes::from(out)))
+    });
+    let body = Body::from_stream(stream::iter(pieces));
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+fn end(body: &mut Vec<u8>, truncated: Truncated) {
+    if truncated.0 {
+        body.extend_from_slice(b",\"warnings\":");
+        write_strings(body, [TRUNCATED]);
+    }
+    body.push(b'}');
+}
+
 /// What this server is, in Prometheus's terms.
 pub(crate) async fn buildinfo() -> Response {
-    success(Truncated(false), |out| {
+    success(|out| {
         out.push(b'{');
         for (name, value) in [
             ("version", PROMETHEUS_VERSION),
@@ -66,12 +109,24 @@ pub(crate) async fn buildinfo() -> Response {
     })
 }
 
-/// The query in canonical notation, on one line.
+fn parse(call: &Call) -> Result<Expr, ApiError> {
+    narthex_promql::parse(call.params.get("query")).map_err(|error| ApiError::parameter("query", error))
+}
+
+/// The query in canonical notation, long ones on several lines.
 pub(crate) async fn format_query(State(api): State<Arc<Api>>, call: Call) -> Response {
     api.answer("format", call.workspace, async {
-        let expr = narthex_promql::parse(call.params.get("query"))
-            .map_err(|error| ApiError::parameter("query", error))?;
-        Ok(success(Truncated(false), |out| write_string(out, &expr.to_string())))
+        let expr = parse(&call)?;
+        Ok(success(|out| write_string(out, &expr.pretty())))
+    })
+    .await
+}
+
+/// The query's syntax tree.
+pub(crate) async fn parse_query(State(api): State<Arc<Api>>, call: Call) -> Response {
+    api.answer("parse", call.workspace, async {
+        let expr = parse(&call)?;
+        Ok(success(|out| out.extend_from_slice(syntax_tree(&expr).to_string().as_bytes())))
     })
     .await
 }
@@ -85,7 +140,7 @@ pub(crate) async fn query_exemplars(State(api): State<Arc<Api>>, call: Call) -> 
         }
         narthex_promql::parse(call.params.get("query"))
             .map_err(|error| ApiError::bad_data(error.to_string()))?;
-        Ok(success(Truncated(false), |out| out.extend_from_slice(b"[]")))
+        Ok(success(|out| out.extend_from_slice(b"[]")))
     })
     .await
 }

@@ -84,16 +84,16 @@ impl AnswerBuilder {
         if self.series.last().is_some_and(|last| last.labels >= labels) {
             return Err(Failure::Malformed(format!("series {labels} is out of order")).into());
         }
-        self.budget.check_series(self.series.len() + 1).map_err(OwnerError::Fatal)?;
+        self.budget.check_answer(self.series.len() + 1, self.samples).map_err(OwnerError::Fatal)?;
         self.series.push(SeriesData { labels, ..SeriesData::default() });
         Ok(())
     }
 
     fn push_chunk(&mut self, chunk: v1::Chunk) -> Result<(), OwnerError> {
-        self.budget.charge_bytes(chunk.data.len()).map_err(OwnerError::Fatal)?;
+        let charged = self.budget.charge_chunk(chunk.min_ms, chunk.data.len(), chunk.samples);
+        charged.map_err(OwnerError::Fatal)?;
         self.samples = self.samples.saturating_add(u64::from(chunk.samples));
-        self.budget.check_samples(self.samples).map_err(OwnerError::Fatal)?;
-        self.budget.charge_samples(u64::from(chunk.samples)).map_err(OwnerError::Fatal)?;
+        self.budget.check_answer(self.series.len(), self.samples).map_err(OwnerError::Fatal)?;
         let malformed = |text: String| OwnerError::Failed(Failure::Malformed(text));
         let encoding = Encoding::from_tag(chunk.encoding).map_err(|error| malformed(error.to_string()))?;
         let series = usize::try_from(chunk.series).ok().and_then(|at| self.series.get_mut(at));

@@ -8,7 +8,10 @@ use proptest::prelude::*;
 use super::{AnswerBuilder, Budget, Failure, Limits, failure::OwnerError};
 
 fn builder() -> AnswerBuilder {
-    AnswerBuilder::new(TimeRange::ALL, Budget::new(Limits { series: 10, samples: 1_000, bytes: 100_000 }))
+    AnswerBuilder::new(
+        TimeRange::ALL,
+        Budget::new(Limits { series: 10, samples: 1_000, bytes: 100_000, chunks: 1_000 }),
+    )
 }
 
 fn state() -> Part {

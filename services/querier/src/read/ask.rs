@@ -55,7 +55,7 @@ impl Context {
         if matches!(target, Target::Blocks(_)) {
             self.budget = self.budget.for_blocks();
         }
-        let limits = self.budget.limits();
+        let limits = self.budget.most();
         let request = v1::SelectRequest {
             context: self.message(target),
             matchers: selection.matchers.iter().map(matcher).collect(),
@@ -170,7 +170,7 @@ impl Context {
                     }
                     found.push(labels);
                 }
-                self.budget.check_series(found.len()).map_err(OwnerError::Fatal)?;
+                self.budget.check_answer(found.len(), 0).map_err(OwnerError::Fatal)?;
             }
             None => {}
         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use narthex_cluster::{Cluster, Instance, Role, Snapshot};
 use narthex_manifest::Freshness;
-use narthex_model::{Labels, Matcher, TimeRange, WorkspaceId, Zone};
+use narthex_model::{Labels, Matcher, TimeRange, TimestampMs, WorkspaceId, Zone};
 use narthex_promql::{SelectHints, Selection, SourceError};
 use narthex_ring::{Replication, Ring};
 use narthex_rpc::RpcError;
@@ -22,7 +22,8 @@ use crate::{
 };
 
 const WORKSPACE: WorkspaceId = WorkspaceId::from_u128(7);
-const LIMITS: Limits = Limits { series: 100, samples: 1_000, bytes: 100_000 };
+const LIMITS: Limits = Limits { series: 100, samples: 1_000, bytes: 100_000, chunks: 1_000 };
+const AT_ONCE: TimeRange = TimeRange { min: TimestampMs(0), max: TimestampMs(0) };
 const PATIENT: Duration = Duration::from_secs(20);
 
 type Found = Result<Vec<(String, Vec<(i64, f64)>)>, SourceError>;
@@ -108,7 +109,7 @@ impl Rig {
 async fn select(reader: &Reader, matchers: &[Matcher], range: std::ops::RangeInclusive<i64>) -> Found {
     let (matchers, range) = (matchers.to_vec(), TimeRange::from(range));
     let selection = Selection { matchers, range, hints: SelectHints::default() };
-    let selected = reader.source(WORKSPACE).select(&selection).await?;
+    let selected = reader.source(WORKSPACE, AT_ONCE).select(&selection).await?;
     let plain = |one: narthex_promql::SeriesData| {
         (one.labels.metric_name().to_owned(), one.timestamps.into_iter().zip(one.values).collect())
     };

@@ -1,50 +1,109 @@
-//! What one selector may cost, checked while answers arrive and before they are decoded.
+//! What a query may read, checked while answers arrive and before they are decoded.
 //!
-//! Heads and blocks spend from one budget. Bytes are counted over all sources. Series and samples of the result are what the
-//! limits speak of: no answer may hold more, nor the merged result, and all answers together hold at most as many copies as a
-//! read makes of a sample, which bounds memory while they arrive.
+//! All reads of a query, heads and blocks alike, spend from one budget. A range query has it anew for every 24 hours of its
+//! range (QLIM-1); what it reads from before its start counts to the first of them. Bytes and chunks are counted over all
+//! sources. Series and samples of the merged result are what the limits speak of: no answer may hold more, and all answers
+//! together hold at most as many copies as a read makes of a sample, which bounds memory while they arrive.
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use narthex_promql::SourceError;
+use narthex_model::TimeRange;
+use narthex_promql::{SeriesData, SourceError};
+use parking_lot::Mutex;
+use prometheus_client::metrics::{counter::Counter, family::Family};
+
+use super::days::{Days, Tally};
+use crate::metrics::Reason;
 
 /// Copies of a sample that a read receives at most: of three owners, of a block and of the one that replaced it meanwhile, and
 /// of these two from a second gateway each.
 const COPIES: u64 = 7;
 
-/// Upper bounds of one read.
+/// Upper bounds of an instant query, and of every 24 hours of a range query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Series of one source's answer, and of the merged one.
+    /// Series of the merged answers.
     pub series: u64,
     /// Samples likewise.
     pub samples: u64,
     /// Bytes of labels and chunks from all sources together.
     pub bytes: u64,
+    /// Chunks likewise.
+    pub chunks: u64,
 }
 
-/// The running total of one read. Cloning shares it.
+impl Limits {
+    fn times(self, days: usize) -> Self {
+        let days = days as u64;
+        let Self { series, samples, bytes, chunks } = self;
+        Self {
+            series: series.saturating_mul(days),
+            samples: samples.saturating_mul(days),
+            bytes: bytes.saturating_mul(days),
+            chunks: chunks.saturating_mul(days),
+        }
+    }
+}
+
+/// The running totals of one query, and of one of its reads. Cloning shares them.
 #[derive(Debug, Clone)]
 pub struct Budget {
     limits: Limits,
     spent: Arc<Spent>,
+    received: Arc<Received>,
     of_blocks: bool,
+    refused: Family<Reason, Counter>,
 }
 
-#[derive(Debug, Default)]
+/// What all reads of the query spent.
+#[derive(Debug)]
 struct Spent {
-    bytes: AtomicU64,
-    block_bytes: AtomicU64,
-    samples: AtomicU64,
+    days: Days,
+    bytes: Vec<AtomicU64>,
+    chunks: Vec<AtomicU64>,
+    copies: AtomicU64,
+    merged: Mutex<Vec<Tally>>,
+    refused: AtomicBool,
+}
+
+/// Bytes that one read received.
+#[derive(Debug, Default)]
+struct Received {
+    heads: AtomicU64,
+    blocks: AtomicU64,
 }
 
 impl Budget {
-    /// Nothing used yet.
+    /// Nothing used yet of one budget for all time.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, spent: Arc::default(), of_blocks: false }
+        Self::over(limits, Days::one(), Family::default())
+    }
+
+    /// Nothing used yet of what a query over a range may use. Its refusal is counted once.
+    pub(crate) fn of_query(limits: Limits, range: TimeRange, refused: Family<Reason, Counter>) -> Self {
+        Self::over(limits, Days::of(range), refused)
+    }
+
+    fn over(limits: Limits, days: Days, refused: Family<Reason, Counter>) -> Self {
+        let zeros = || (0..days.count()).map(|_| AtomicU64::new(0)).collect();
+        let spent = Spent {
+            bytes: zeros(),
+            chunks: zeros(),
+            copies: AtomicU64::new(0),
+            merged: Mutex::new(vec![Tally::default(); days.count()]),
+            refused: AtomicBool::new(false),
+            days,
+        };
+        Self { limits, spent: Arc::new(spent), received: Arc::default(), of_blocks: false, refused }
+    }
+
+    /// The same budget for another read of the query.
+    #[must_use]
+    pub fn another_read(&self) -> Self {
+        Self { received: Arc::default(), ..self.clone() }
     }
 
     /// The same budget, spent for blocks.
@@ -53,50 +112,118 @@ impl Budget {
         Self { of_blocks: true, ..self }
     }
 
-    /// The bounds.
-    pub fn limits(&self) -> Limits {
-        self.limits
+    /// The most that one answer may hold.
+    pub fn most(&self) -> Limits {
+        self.limits.times(self.days())
     }
 
-    /// Bytes received so far from heads, and from gateways.
+    /// Bytes that this read received so far from heads, and from gateways.
     pub fn received(&self) -> (u64, u64) {
-        let all = self.spent.bytes.load(Ordering::Relaxed);
-        let blocks = self.spent.block_bytes.load(Ordering::Relaxed);
-        (all.saturating_sub(blocks), blocks)
+        let Received { heads, blocks } = &*self.received;
+        (heads.load(Ordering::Relaxed), blocks.load(Ordering::Relaxed))
     }
 
-    /// Adds received bytes.
+    /// Adds received bytes that belong to no time.
     pub fn charge_bytes(&self, bytes: usize) -> Result<(), SourceError> {
+        self.charge(0, bytes)
+    }
+
+    /// Adds a received chunk to the time of its first sample.
+    pub fn charge_chunk(&self, first_ms: i64, bytes: usize, samples: u32) -> Result<(), SourceError> {
+        let day = self.spent.days.at(first_ms);
+        self.charge(day, bytes)?;
+        let chunks = add(&self.spent.chunks[day], 1);
+        self.check(What::Chunks, chunks, 1)?;
+        let copies = add(&self.spent.copies, u64::from(samples));
+        self.check(What::Samples, copies.div_ceil(COPIES), self.days())
+    }
+
+    fn charge(&self, day: usize, bytes: usize) -> Result<(), SourceError> {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        if self.of_blocks {
-            self.spent.block_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let Received { heads, blocks } = &*self.received;
+        add(if self.of_blocks { blocks } else { heads }, bytes);
+        self.check(What::Bytes, add(&self.spent.bytes[day], bytes), 1)
+    }
+
+    /// Checks the series and samples of one answer so far.
+    pub fn check_answer(&self, series: usize, samples: u64) -> Result<(), SourceError> {
+        self.check(What::Series, u64::try_from(series).unwrap_or(u64::MAX), self.days())?;
+        self.check(What::Samples, samples, self.days())
+    }
+
+    /// Adds the merged series of this read to those of the query's other reads.
+    pub fn settle(&self, series: &[SeriesData]) -> Result<(), SourceError> {
+        let mut merged = self.spent.merged.lock();
+        series.iter().for_each(|one| self.spent.days.add(one, &mut merged));
+        merged.iter().try_for_each(|tally| {
+            self.check(What::Series, tally.series, 1)?;
+            self.check(What::Samples, tally.samples, 1)
+        })
+    }
+
+    /// Counts the query as refused for a reason, if it is not yet.
+    pub(crate) fn refuse(&self, reason: &'static str) {
+        if !self.spent.refused.swap(true, Ordering::Relaxed) {
+            self.refused.get_or_create(&Reason { reason }).inc();
         }
-        let total = self.spent.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
-        check("bytes", total, self.limits.bytes)
     }
 
-    /// Adds received samples to those of all answers.
-    pub fn charge_samples(&self, samples: u64) -> Result<(), SourceError> {
-        let total = self.spent.samples.fetch_add(samples, Ordering::Relaxed).saturating_add(samples);
-        check("samples", total.div_ceil(COPIES), self.limits.samples)
+    /// Checks a total against the limits of so many days.
+    fn check(&self, what: What, found: u64, days: usize) -> Result<(), SourceError> {
+        let limit = what.of(self.limits);
+        if found <= limit.saturating_mul(days as u64) {
+            return Ok(());
+        }
+        let name = what.name();
+        self.refuse(name);
+        let of = if self.days() > 1 { " for 24 hours of its range" } else { "" };
+        // Two begin with words of the managed service (ERR-8), as its clients may look for them.
+        let hit = match what {
+            What::Bytes => "the query hit the aggregated data size limit: it reads",
+            What::Chunks => {
+                "the query hit the max number of chunks limit while fetching chunks from ingesters: it reads"
+            }
+            What::Series | What::Samples => "the query reads",
+        };
+        let text =
+            format!("{hit} more than {limit} {name}{of}, its limit; select fewer series or a shorter time");
+        Err(SourceError::LimitExceeded(text))
     }
 
-    /// Checks a number of series against its bound.
-    pub fn check_series(&self, series: usize) -> Result<(), SourceError> {
-        check("series", u64::try_from(series).unwrap_or(u64::MAX), self.limits.series)
-    }
-
-    /// Checks a number of samples against its bound.
-    pub fn check_samples(&self, samples: u64) -> Result<(), SourceError> {
-        check("samples", samples, self.limits.samples)
+    fn days(&self) -> usize {
+        self.spent.days.count()
     }
 }
 
-fn check(what: &str, found: u64, limit: u64) -> Result<(), SourceError> {
-    if found <= limit {
-        return Ok(());
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Series,
+    Samples,
+    Bytes,
+    Chunks,
+}
+
+impl What {
+    const fn of(self, limits: Limits) -> u64 {
+        match self {
+            Self::Series => limits.series,
+            Self::Samples => limits.samples,
+            Self::Bytes => limits.bytes,
+            Self::Chunks => limits.chunks,
+        }
     }
-    Err(SourceError::LimitExceeded(format!(
-        "the query reads more than {limit} {what}, its limit; select fewer series or a shorter time"
-    )))
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Series => "series",
+            Self::Samples => "samples",
+            Self::Bytes => "bytes",
+            Self::Chunks => "chunks",
+        }
+    }
+}
+
+fn add(total: &AtomicU64, more: u64) -> u64 {
+    total.fetch_add(more, Ordering::Relaxed).saturating_add(more)
 }

@@ -118,7 +118,9 @@ impl Reader {
     }
 
     fn context(&self, workspace: WorkspaceId, range: TimeRange) -> Context {
-        Context { owners: self.0.owners.clone(), workspace, range, budget: Budget::new(self.0.limits) }
+        let at_once = TimeRange { min: range.max, max: range.max };
+        let budget = Budget::of_query(self.0.limits, at_once, self.0.metrics.refused.clone());
+        Context { owners: self.0.owners.clone(), workspace, range, budget }
     }
 
     /// The union of what partitions and blocks list, up to a limit.
@@ -138,17 +140,24 @@ impl Reader {
     }
 }
 
-/// Samples of one workspace.
+/// Samples of one workspace for one query.
 struct WorkspaceSource {
     reader: Reader,
     workspace: WorkspaceId,
+    /// What all reads of the query share.
+    budget: Budget,
 }
 
 #[async_trait]
 impl SeriesSource for WorkspaceSource {
     async fn select(&self, request: &Selection) -> Result<SelectedSeries, SourceError> {
-        let context = self.reader.context(self.workspace, request.range);
-        let budget = context.budget.clone();
+        let budget = self.budget.another_read();
+        let context = Context {
+            owners: self.reader.0.owners.clone(),
+            workspace: self.workspace,
+            range: request.range,
+            budget: budget.clone(),
+        };
         let selection = request.clone();
         let metrics = &self.reader.0.metrics;
         let question = Question {
@@ -169,18 +178,21 @@ impl SeriesSource for WorkspaceSource {
         let (heads, blocks) = budget.received();
         metrics.received_bytes.inc_by(heads);
         metrics.gateway_bytes.inc_by(blocks);
+        if matches!(parts, Err(SourceError::LimitExceeded(_))) {
+            // Where it was not the budget here, an owner or a gateway refused.
+            budget.refuse("source");
+        }
         let series = merge_partitions(parts?);
-        budget.check_series(series.len())?;
-        let samples = series.iter().map(|one| (one.timestamps.len() + one.histograms.len()) as u64).sum();
-        budget.check_samples(samples)?;
+        budget.settle(&series)?;
         Ok(SelectedSeries { series, ..SelectedSeries::default() })
     }
 }
 
 #[async_trait]
 impl Reads for Reader {
-    fn source(&self, workspace: WorkspaceId) -> Arc<dyn SeriesSource> {
-        Arc::new(WorkspaceSource { reader: self.clone(), workspace })
+    fn source(&self, workspace: WorkspaceId, range: TimeRange) -> Arc<dyn SeriesSource> {
+        let budget = Budget::of_query(self.0.limits, range, self.0.metrics.refused.clone());
+        Arc::new(WorkspaceSource { reader: self.clone(), workspace, budget })
     }
 
     async fn label_names(&self, workspace: WorkspaceId, lookup: &Lookup) -> Result<Vec<String>, SourceError> {

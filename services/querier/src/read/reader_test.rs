@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use narthex_cluster::{CatchUp, Cluster, NotCurrent, Snapshot};
-use narthex_model::{Labels, Matcher, TimeRange, WorkspaceId};
+use narthex_model::{Labels, Matcher, TimeRange, TimestampMs, WorkspaceId};
 use narthex_promql::{SelectHints, SelectedSeries, Selection, SourceError};
 use narthex_ring::{Replication, Ring};
 use narthex_rpc::RpcError;
@@ -23,7 +23,8 @@ use crate::{
 };
 
 const WORKSPACE: WorkspaceId = WorkspaceId::from_u128(7);
-const LIMITS: Limits = Limits { series: 100, samples: 100, bytes: 10_000 };
+const LIMITS: Limits = Limits { series: 100, samples: 100, bytes: 10_000, chunks: 100 };
+const AT_ONCE: TimeRange = TimeRange { min: TimestampMs(0), max: TimestampMs(0) };
 
 fn snapshot(revision: u64, ring: Ring) -> Snapshot {
     Snapshot { revision, ring: Arc::new(ring), ..Snapshot::empty(Replication::Three) }
@@ -61,7 +62,7 @@ async fn select(reader: &Reader) -> Result<SelectedSeries, SourceError> {
         range: TimeRange::from(0..=1_000),
         hints: SelectHints::default(),
     };
-    reader.source(WORKSPACE).select(&selection).await
+    reader.source(WORKSPACE, AT_ONCE).select(&selection).await
 }
 
 /// Names with their samples.
@@ -208,9 +209,12 @@ async fn a_read_beyond_its_budget_fails() {
     let fake = Fake::holding("up", &[(1, 1.0), (2, 2.0)]);
     let owners = FakeOwners::new(["a-0", "b-0", "c-0"].map(|name| (name, fake.clone())));
     let cluster = || Cluster::new(snapshot(1, ring(1, 1)), None);
-    for limits in
-        [Limits { samples: 1, ..LIMITS }, Limits { bytes: 10, ..LIMITS }, Limits { series: 0, ..LIMITS }]
-    {
+    for limits in [
+        Limits { samples: 1, ..LIMITS },
+        Limits { bytes: 10, ..LIMITS },
+        Limits { series: 0, ..LIMITS },
+        Limits { chunks: 0, ..LIMITS },
+    ] {
         let (reader, _) = reader_of(&owners, cluster(), limits, Duration::from_secs(20));
         let found = select(&reader).await;
         assert!(matches!(found, Err(SourceError::LimitExceeded(_))), "{limits:?}: {found:?}");
