@@ -90,6 +90,8 @@ pub(super) struct Evaluator<'a> {
     pub(super) memory: Reservation,
     work: usize,
     pub(super) held: usize,
+    /// How many subqueries are under way, one in another.
+    subqueries: usize,
 }
 
 pub(super) type Evaluated<T> = Result<T, EvalError>;
@@ -99,7 +101,17 @@ impl<'a> Evaluator<'a> {
         let mut notes = Notes::default();
         loaded.warnings.iter().for_each(|warning| notes.source(warning.clone()));
         let stats = Stats::new(steps, config.per_step_stats);
-        Self { config, loaded, notes, stats, control, memory: control.reservation(), work: 0, held: 0 }
+        Self {
+            config,
+            loaded,
+            notes,
+            stats,
+            control,
+            memory: control.reservation(),
+            work: 0,
+            held: 0,
+            subqueries: 0,
+        }
     }
 
     /// Accounts for work; looks at the control and gives way to others now and then.
@@ -118,7 +130,12 @@ impl<'a> Evaluator<'a> {
     /// Ends a query that has processed more samples than its caller wants.
     pub(super) fn check_processed(&self) -> Evaluated<()> {
         let limit = self.config.max_processed;
-        if self.stats.total > limit { Err(EvalError::TooManyProcessed(limit)) } else { Ok(()) }
+        // What a subquery reads is not counted, only what is looked at of its values.
+        if self.subqueries == 0 && self.stats.total > limit {
+            Err(EvalError::TooManyProcessed(limit))
+        } else {
+            Ok(())
+        }
     }
 
     /// Accounts for samples that are held from now on.
@@ -168,8 +185,8 @@ impl<'a> Evaluator<'a> {
             }
             ExprKind::Matrix(matrix) => Ok(Value::Series(selector::matrix(self, matrix, steps)?)),
             ExprKind::Subquery(subquery) => {
-                let series = self.subquery(subquery, steps).boxed().await?;
-                self.stats.count(steps.end(), series.iter().map(series_weight).sum());
+                let (series, read) = self.read_subquery(subquery, steps).boxed().await?;
+                self.stats.count(steps.end(), read);
                 Ok(Value::Series(series))
             }
             ExprKind::Binary(node) => binary::eval(self, node, position, steps).boxed().await,
@@ -218,21 +235,29 @@ impl<'a> Evaluator<'a> {
     /// The inner series of a subquery, with the timestamps of its own steps. Reading them is not counted: whoever uses
     /// them counts.
     pub(super) async fn subquery(&mut self, subquery: &Subquery, steps: Steps) -> Evaluated<Vec<Series>> {
+        Ok(self.read_subquery(subquery, steps).await?.0)
+    }
+
+    /// A subquery's series, and how many samples were read for them.
+    async fn read_subquery(&mut self, subquery: &Subquery, steps: Steps) -> Evaluated<(Vec<Series>, usize)> {
         let inner = subquery_steps(subquery, steps, self.config);
         let stats = std::mem::take(&mut self.stats);
         self.stats.peak = stats.peak;
+        self.subqueries += 1;
         let value = if inner.count == 0 {
             Value::Vector(Vec::new())
         } else {
             self.eval(&subquery.expr, inner).await?
         };
-        let peak = std::mem::replace(&mut self.stats, stats).peak;
-        self.stats.peak = peak;
+        self.subqueries -= 1;
+        let read = std::mem::replace(&mut self.stats, stats);
+        self.stats.peak = read.peak;
         match value {
             Value::Vector(columns) => {
                 let samples: usize = columns.iter().map(Column::weight).sum();
                 self.memory.grow(columns.len() * size_of::<Series>() + samples * size_of::<(i64, f64)>())?;
-                Ok(columns.iter().map(|column| to_series(column, inner)).collect())
+                let series = columns.iter().map(|column| to_series(column, inner)).collect();
+                Ok((series, usize::try_from(read.total).unwrap_or(usize::MAX)))
             }
             _ => Err(wrong_type(&subquery.expr)),
         }

@@ -147,6 +147,9 @@ async fn info_series<'a>(
             continue;
         }
         let times = info_times(series, steps, request.view, lookback)?;
+        for (at, _) in times.samples() {
+            evaluator.stats.count(steps.time(at), 1);
+        }
         if !times.is_empty() {
             found.push(InfoSeries { labels: series.labels.clone(), times });
         }
