@@ -129,13 +129,13 @@ impl<'a> Evaluator<'a> {
 
     /// Ends a query that has processed more samples than its caller wants.
     pub(super) fn check_processed(&self) -> Evaluated<()> {
-        let limit = self.config.max_processed;
-        // What a subquery reads is not counted, only what is looked at of its values.
-        if self.subqueries == 0 && self.stats.total > limit {
-            Err(EvalError::TooManyProcessed(limit))
-        } else {
-            Ok(())
-        }
+        let limit = self.max_processed();
+        if self.stats.total > limit { Err(EvalError::TooManyProcessed(limit)) } else { Ok(()) }
+    }
+
+    /// What a subquery reads is not counted, only what is looked at of its values.
+    pub(super) fn max_processed(&self) -> u64 {
+        if self.subqueries == 0 { self.config.max_processed } else { u64::MAX }
     }
 
     /// Accounts for samples that are held from now on.

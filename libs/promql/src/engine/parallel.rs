@@ -75,7 +75,7 @@ impl Evaluator<'_> {
             stats: self.stats.fork(),
             control: self.control.clone(),
             memory: self.memory.clone(),
-            limits: *self.config,
+            limits: EngineConfig { max_processed: self.max_processed(), ..*self.config },
             held: self.held,
             processed: self.stats.total,
         }
