@@ -23,7 +23,8 @@ struct Forced {
 /// All notes of a query.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
-    notes: BTreeSet<(Note, (u32, u32))>,
+    /// Where each was made last: of equal texts Prometheus shows one.
+    notes: BTreeMap<Note, (u32, u32)>,
     forced: BTreeMap<(String, (u32, u32)), Forced>,
     /// How often starts overlapped, by metric and place.
     overlaps: BTreeMap<(String, (u32, u32)), usize>,
@@ -37,11 +38,11 @@ fn of_metric(name: &str) -> String {
 
 impl Notes {
     fn warn(&mut self, position: PositionRange, text: String) {
-        self.notes.insert((Note::Warning(text), (position.line, position.column)));
+        self.notes.insert(Note::Warning(text), (position.line, position.column));
     }
 
     fn info(&mut self, position: PositionRange, text: String) {
-        self.notes.insert((Note::Info(text), (position.line, position.column)));
+        self.notes.insert(Note::Info(text), (position.line, position.column));
     }
 
     /// A warning of the source.

@@ -237,12 +237,24 @@ fn mark(expr: &mut Expr) -> (bool, bool) {
     }
 }
 
+/// Times of a selector with `@` are those at that time: Prometheus leaves its offset out.
+fn forget_offset(call: &mut Call) {
+    if let Some(ExprKind::Vector(selector)) = call.args.first_mut().map(|arg| &mut arg.kind)
+        && selector.at.is_some()
+    {
+        selector.offset = Span::ZERO;
+    }
+}
+
 fn mark_call(call: &mut Call) -> (bool, bool) {
     let marks: Vec<_> = call.args.iter_mut().map(mark).collect();
     let all_invariant = marks.iter().all(|(invariant, _)| *invariant);
     // The timestamp of a selected sample does not move, that of a computed value does.
     let pinned_timestamp =
         call.function == "timestamp" && call.args.iter().all(|arg| matches!(arg.kind, ExprKind::Vector(_)));
+    if matches!(call.function, "timestamp" | "start_timestamp") {
+        forget_offset(call);
+    }
     if all_invariant && (!TIME_DEPENDENT.contains(&call.function) || pinned_timestamp) {
         return (true, true);
     }

@@ -1,9 +1,10 @@
 //! Aggregations that choose series: `topk`, `bottomk`, `limitk`, `limit_ratio`.
 //!
-//! Ties of `topk` and `bottomk` go to the series that comes first. `limit_ratio` decides by a hash of the labels, so the
-//! same series are chosen at every step, by every replica, and a ratio and its complement share the series between them.
+//! Of equal values `topk` and `bottomk` keep those that Prometheus's binary heap keeps. `limit_ratio` decides by Prometheus's
+//! hash of the labels, so the same series are chosen at every step, by every replica, and a ratio and its complement share the
+//! series between them.
 
-use super::members;
+use super::{heap::Heap, label_hash::label_hash, members};
 use crate::{
     ast::{Aggregate, AggregateOp},
     engine::{
@@ -119,7 +120,7 @@ fn limit(columns: &[Column], members: &[usize], at: usize, k: f64) -> Vec<usize>
 fn ratio(columns: &[Column], members: &[usize], at: usize, ratio: f64) -> Vec<usize> {
     let ratio = ratio.clamp(-1.0, 1.0);
     let chosen = |member: &usize| {
-        let place = columns[*member].labels.series_hash().0 as f64 / u64::MAX as f64;
+        let place = label_hash(&columns[*member].labels) as f64 / u64::MAX as f64;
         if ratio >= 0.0 { place < ratio } else { place >= 1.0 + ratio }
     };
     members.iter().copied().filter(|member| columns[*member].has(at)).filter(chosen).collect()
@@ -133,15 +134,15 @@ fn best(
     top: bool,
     ignored: &mut bool,
 ) -> Vec<usize> {
-    let mut candidates: Vec<(usize, f64)> = Vec::new();
+    let mut kept = Heap::new(top, whole(k));
     for member in members {
         match columns[*member].get(at) {
-            Some(SampleRef::Float(value)) => candidates.push((*member, value)),
+            Some(SampleRef::Float(value)) => kept.offer((*member, value)),
             Some(SampleRef::Histogram(_)) => *ignored = true,
             None => {}
         }
     }
-    candidates.sort_by(|a, b| compare_values(Some(a.1), Some(b.1), top));
-    candidates.truncate(whole(k));
-    candidates.into_iter().map(|(member, _)| member).collect()
+    let mut kept = kept.into_items();
+    kept.sort_by(|a, b| compare_values(Some(a.1), Some(b.1), top));
+    kept.into_iter().map(|(member, _)| member).collect()
 }

@@ -7,6 +7,8 @@ mod choose;
 mod count_values;
 mod exact;
 mod groups;
+mod heap;
+mod label_hash;
 mod partial;
 mod quantile;
 mod variance;

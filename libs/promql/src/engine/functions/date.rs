@@ -24,6 +24,17 @@ pub(in crate::engine) struct Date {
     days: i64,
 }
 
+/// The first second that Go's calendar knows, in the year -292277022399; those before wrap around to its end.
+const FIRST_SECOND: i64 = -9_223_372_028_715_321_600;
+const WRAP: i128 = 1 << 64;
+
+/// A float as whole seconds, as Go converts on the machines that Prometheus mostly runs on: what does not fit, and NaN, is the
+/// least number.
+fn whole_seconds(value: f64) -> i64 {
+    let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value);
+    if fits { value as i64 } else { i64::MIN }
+}
+
 /// Days from 1970-01-01 to the first of a month (from 1).
 fn days_until(year: i64, month: i64) -> i64 {
     // Years begin in March here, so that the leap day is the last.
@@ -34,7 +45,8 @@ fn days_until(year: i64, month: i64) -> i64 {
 
 impl Date {
     pub(in crate::engine) fn from_seconds(seconds: i64) -> Self {
-        let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        let seconds = i128::from(seconds) + if seconds < FIRST_SECOND { WRAP } else { 0 };
+        let (days, rest) = (seconds.div_euclid(86_400) as i64, seconds.rem_euclid(86_400) as i64);
         let (era, of_era) = ((days + 719_468).div_euclid(146_097), (days + 719_468).rem_euclid(146_097));
         let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
         let of_year = of_era - (365 * year + year / 4 - year / 100);
@@ -69,14 +81,13 @@ pub(super) fn part(name: &str) -> Option<fn(Date) -> i64> {
 /// A part of the date of each value in seconds, or of the evaluation time.
 pub(super) async fn call(evaluator: &mut Evaluator<'_>, call: &Call, steps: Steps) -> Evaluated<Vec<Column>> {
     let Some(part) = part(call.function) else { return Ok(Vec::new()) };
-    // Far outside of any calendar the arithmetic would overflow; Go's is as meaningless there.
-    let of = |seconds: i64| part(Date::from_seconds(seconds.clamp(-(1 << 56), 1 << 56))) as f64;
+    let of = |seconds: i64| part(Date::from_seconds(seconds)) as f64;
     let Some(arg) = call.args.first() else {
         let values = (0..steps.count).map(|at| of(steps.time(at) / 1000)).collect();
         return Ok(vec![Column::dense(Labels::EMPTY, false, values)]);
     };
     let mut columns = evaluator.vector(arg, steps).await?;
-    map(evaluator, &mut columns, |value| of(value as i64)).await?;
+    map(evaluator, &mut columns, |value| of(whole_seconds(value))).await?;
     Ok(columns)
 }
 

@@ -125,6 +125,14 @@ async fn input(
     }
 }
 
+/// Where notes say that the first argument stands: the start of the query for a subquery, whose place Prometheus forgets.
+fn position_for_notes(call: &Call) -> PositionRange {
+    match &call.args[0] {
+        arg if matches!(arg.kind, ExprKind::Subquery(_)) => PositionRange::default(),
+        arg => arg.position,
+    }
+}
+
 fn check_extension(used: bool, word: &str, allowed: &[&str], function: &str) -> Evaluated<()> {
     if !used || allowed.contains(&function) {
         return Ok(());
@@ -171,7 +179,7 @@ impl RangeLeaf {
             floats: FloatFunction::of(call.function).filter(|_| !windowing.anchored && !windowing.smoothed),
             windowing,
             scalars: Arc::new(scalars),
-            position: call.args[0].position,
+            position: position_for_notes(call),
         };
         Ok(Some((leaf, series)))
     }
