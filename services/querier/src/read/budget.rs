@@ -79,15 +79,15 @@ struct Received {
 impl Budget {
     /// Nothing used yet of one budget for all time.
     pub fn new(limits: Limits) -> Self {
-        Self::over(limits, Days::one(), Family::default())
+        Self::with(limits, Days::one(), Family::default())
     }
 
     /// Nothing used yet of what a query over a range may use. Its refusal is counted once.
     pub(crate) fn of_query(limits: Limits, range: TimeRange, refused: Family<Reason, Counter>) -> Self {
-        Self::over(limits, Days::of(range), refused)
+        Self::with(limits, Days::of(range), refused)
     }
 
-    fn over(limits: Limits, days: Days, refused: Family<Reason, Counter>) -> Self {
+    fn with(limits: Limits, days: Days, refused: Family<Reason, Counter>) -> Self {
         let zeros = || (0..days.count()).map(|_| AtomicU64::new(0)).collect();
         let spent = Spent {
             bytes: zeros(),
@@ -161,8 +161,22 @@ impl Budget {
         })
     }
 
+    /// The error of a read as the user is to see it: a source that refused before it sent anything says only which of our
+    /// bounds it would pass (`series limit exceeded: ...`).
+    pub(crate) fn explain(&self, error: SourceError) -> SourceError {
+        let SourceError::LimitExceeded(text) = error else { return error };
+        let all = [What::Series, What::Samples, What::Bytes];
+        match all.into_iter().find(|what| text.starts_with(&format!("{} limit exceeded", what.name()))) {
+            Some(what) => self.over(what),
+            None => {
+                self.refuse("source");
+                SourceError::LimitExceeded(text)
+            }
+        }
+    }
+
     /// Counts the query as refused for a reason, if it is not yet.
-    pub(crate) fn refuse(&self, reason: &'static str) {
+    fn refuse(&self, reason: &'static str) {
         if !self.spent.refused.swap(true, Ordering::Relaxed) {
             self.refused.get_or_create(&Reason { reason }).inc();
         }
@@ -171,10 +185,11 @@ impl Budget {
     /// Checks a total against the limits of so many days.
     fn check(&self, what: What, found: u64, days: usize) -> Result<(), SourceError> {
         let limit = what.of(self.limits);
-        if found <= limit.saturating_mul(days as u64) {
-            return Ok(());
-        }
-        let name = what.name();
+        if found <= limit.saturating_mul(days as u64) { Ok(()) } else { Err(self.over(what)) }
+    }
+
+    fn over(&self, what: What) -> SourceError {
+        let (name, limit) = (what.name(), what.of(self.limits));
         self.refuse(name);
         let of = if self.days() > 1 { " for 24 hours of its range" } else { "" };
         // Two begin with words of the managed service (ERR-8), as its clients may look for them.
@@ -187,7 +202,7 @@ impl Budget {
         };
         let text =
             format!("{hit} more than {limit} {name}{of}, its limit; select fewer series or a shorter time");
-        Err(SourceError::LimitExceeded(text))
+        SourceError::LimitExceeded(text)
     }
 
     fn days(&self) -> usize {

@@ -178,10 +178,7 @@ impl SeriesSource for WorkspaceSource {
         let (heads, blocks) = budget.received();
         metrics.received_bytes.inc_by(heads);
         metrics.gateway_bytes.inc_by(blocks);
-        if matches!(parts, Err(SourceError::LimitExceeded(_))) {
-            // Where it was not the budget here, an owner or a gateway refused.
-            budget.refuse("source");
-        }
+        let parts = parts.map_err(|error| budget.explain(error));
         let series = merge_partitions(parts?);
         budget.settle(&series)?;
         Ok(SelectedSeries { series, ..SelectedSeries::default() })

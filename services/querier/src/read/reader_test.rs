@@ -223,6 +223,11 @@ async fn a_read_beyond_its_budget_fails() {
     owners.owners.lock().insert("a-0".into(), over);
     let found = select(&reader(&owners, 1).0).await;
     assert_eq!(found.map(plain), Err(SourceError::LimitExceeded("too many series".into())));
+    let text = "series limit exceeded: more than 100";
+    let over = Fake::default().acting(Conduct::Refuses(RpcError::OverBudget(text.into())));
+    owners.owners.lock().insert("a-0".into(), over);
+    let text = "the query reads more than 100 series, its limit; select fewer series or a shorter time";
+    assert_eq!(select(&reader(&owners, 1).0).await.map(plain), Err(SourceError::LimitExceeded(text.into())));
 }
 
 #[tokio::test]
