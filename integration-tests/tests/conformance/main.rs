@@ -1,0 +1,107 @@
+//! Every query of the Prometheus conformance list, asked of a real Prometheus, of a cluster and of an all-in-one that hold the
+//! same samples: each must answer as Prometheus does. A part of the samples is in blocks, the rest in heads.
+//!
+//! `NARTHEX_SEED` chooses the samples; `NARTHEX_LONG=1` asks at more times over more hours.
+
+mod demo;
+mod durations;
+mod queries;
+mod rules;
+
+use std::env;
+
+use anyhow::{Result, ensure};
+use futures::{StreamExt, TryStreamExt};
+use narthex_integration_tests::{
+    compare_answers::Answer,
+    generated,
+    same_samples::{Question, SameSamples, Server},
+    sandbox::{Sandbox, long, scenario},
+    shared,
+    tally::Tally,
+};
+
+/// The beginning of a window of two hours, years ago.
+const START: i64 = 1_700_006_400_000;
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+/// Queries that are asked at the same time.
+const CONCURRENT: usize = 4;
+
+/// When a query is evaluated, and by whom, beside Prometheus.
+fn questions(query: &str, border: i64, end: i64) -> Vec<(Question<'_>, Vec<Server>)> {
+    use Server::{AllInOne, Cluster, ClusterAsAsked};
+    let range = |start, end, step| Question::Range { query, start, end, step };
+    let mut questions = vec![
+        // Over the border of blocks and heads, on multiples of the step.
+        (range(border - 10 * MINUTE, border + 10 * MINUTE, MINUTE), vec![Cluster, AllInOne]),
+        // Over almost everything, and on no multiple of the step.
+        (range(START + 37 * MINUTE + 7_123, end + 3 * MINUTE + 901, 13 * MINUTE + 17), vec![ClusterAsAsked]),
+        (Question::Instant { query, at: border + 61_234 }, vec![Cluster]),
+    ];
+    if long() {
+        questions.push((range(border - 30 * MINUTE, border + 30 * MINUTE, 10_000), vec![Cluster, AllInOne]));
+        questions.push((range(START - 7 * MINUTE + 1, end + 7 * MINUTE, 47_003), vec![ClusterAsAsked]));
+        questions.push((range(START + HOUR, end, 5 * MINUTE), vec![Cluster, AllInOne]));
+        for minutes in [-61, -3, 0, 7, 29] {
+            questions
+                .push((Question::Instant { query, at: border + minutes * MINUTE }, vec![Cluster, AllInOne]));
+        }
+    }
+    questions
+}
+
+/// What was asked of whom, what Prometheus answered, and what we did.
+type Asked = Vec<(String, Answer, Answer)>;
+
+/// Asks everybody about a query.
+async fn ask(sandbox: &Sandbox, servers: &SameSamples, query: &str, end: i64) -> Result<Asked> {
+    let mut asked = Vec::new();
+    for (question, whom) in questions(query, servers.border, end) {
+        let expected = servers.ask(sandbox, Server::Prometheus, &question).await?;
+        for server in whom {
+            let found = servers.ask(sandbox, server, &question).await?;
+            asked.push((format!("{server:?} {question:?}"), expected.clone(), found));
+        }
+    }
+    Ok(asked)
+}
+
+#[test]
+fn a_cluster_answers_the_conformance_list_as_prometheus_does() {
+    let Some(list) = shared::file("compliance/promql-test-queries.yml") else { return };
+    scenario(async |sandbox| {
+        let seed = env::var("NARTHEX_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_231_115);
+        let cases = queries::read(&list)?;
+        // Hours from the half of the first window to within the last, which stays in the heads.
+        let (start, end) = (START + HOUR, START + if long() { 8 * HOUR } else { 4 * HOUR } + 30 * MINUTE);
+        let series = demo::series(seed, start, end);
+        eprintln!(
+            "NARTHEX_SEED={seed}: {} queries on {} series with {} samples",
+            cases.len(),
+            series.len(),
+            generated::samples(&series)
+        );
+        let servers = SameSamples::start(sandbox, &series, start, end, 1).await?;
+        eprintln!("the samples are loaded; the last window in blocks ends at {}", servers.border);
+        let mut tally = Tally::new(rules::RULES, servers.prometheus.tool.major_minor()?);
+        let answers = futures::stream::iter(&cases)
+            .map(|case| ask(sandbox, &servers, &case.query, end))
+            .buffered(CONCURRENT);
+        let answers: Vec<Asked> = answers.try_collect().await?;
+        let mut points = 0;
+        for (case, asked) in cases.iter().zip(&answers) {
+            for (what, expected, found) in asked {
+                points += found.points();
+                if case.should_fail && (expected.outcome.is_ok() || found.outcome.is_ok()) {
+                    tally.fail(&case.query, what, &["it should fail".to_owned()]);
+                } else {
+                    tally.judge(&case.query, what, expected, found);
+                }
+            }
+        }
+        eprintln!("{points} points compared");
+        ensure!(points > 100 * cases.len(), "only {points} points came");
+        tally.finish("answers to the conformance list")
+    });
+}

@@ -1,0 +1,143 @@
+//! The rules and dashboards of kube-prometheus over made-up metrics of a cluster: each expression must parse, and a cluster of
+//! ours must answer as a real Prometheus does. A part of the samples is in blocks, the rest in heads.
+//!
+//! The metrics are made from the expressions themselves, so that other dashboards can be put in their place.
+
+mod curve;
+mod demand;
+mod regex_text;
+mod rules;
+mod series;
+mod variables;
+mod world;
+
+use std::{env, fs};
+
+use anyhow::{Context, Result, ensure};
+use futures::{StreamExt, TryStreamExt};
+use narthex_integration_tests::{
+    compare_answers::Answer,
+    generated,
+    same_samples::{Question, SameSamples, Server},
+    sandbox::{Sandbox, long, scenario},
+    shared,
+    tally::Tally,
+};
+use narthex_promql::Expr;
+use serde_json::Value;
+
+use demand::Demand;
+
+/// The beginning of a window of two hours, years ago.
+const START: i64 = 1_700_006_400_000;
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+/// Between samples.
+const INTERVAL: i64 = 30_000;
+/// Queries that are asked at the same time.
+const CONCURRENT: usize = 4;
+/// The share of expressions, in per cent, that must return something.
+const ANSWERED: usize = 90;
+
+/// An expression and its syntax tree.
+struct Expression {
+    of: String,
+    text: String,
+    tree: Expr,
+}
+
+/// Reads the expressions, variables filled in. What our parser refuses is an error.
+fn read(path: &std::path::Path) -> Result<Vec<Expression>> {
+    let list: Value = serde_json::from_slice(&fs::read(path)?)?;
+    let mut expressions = Vec::new();
+    for (of, texts) in list.as_object().context("groups of expressions")? {
+        for (turn, text) in texts.as_array().context("a list of expressions")?.iter().enumerate() {
+            let text = variables::fill(text.as_str().context("an expression is a text")?, turn);
+            let tree = narthex_promql::parse(&text).map_err(|error| anyhow::anyhow!("{text}: {error}"))?;
+            expressions.push(Expression { of: of.clone(), text, tree });
+        }
+    }
+    Ok(expressions)
+}
+
+/// What was asked of whom, what Prometheus answered, and what we did.
+type Asked = Vec<(String, Answer, Answer)>;
+
+/// Asks everybody about an expression.
+async fn ask(sandbox: &Sandbox, servers: &SameSamples, query: &str, end: i64) -> Result<Asked> {
+    use Server::{AllInOne, Cluster, ClusterAsAsked};
+    let border = servers.border;
+    let range = |start, end, step| Question::Range { query, start, end, step };
+    let mut questions = vec![
+        // Over the border of blocks and heads, on multiples of the step.
+        (range(border - 10 * MINUTE, border + 10 * MINUTE, 2 * MINUTE), vec![Cluster]),
+        (range(border - 29 * MINUTE + 7_123, end, 7 * MINUTE + 17), vec![ClusterAsAsked]),
+        (Question::Instant { query, at: end - MINUTE }, vec![AllInOne]),
+    ];
+    if long() {
+        questions.push((range(START, end + 5 * MINUTE, MINUTE), vec![Cluster, AllInOne]));
+        questions.push((Question::Instant { query, at: border + 1 }, vec![Cluster, AllInOne]));
+    }
+    let mut asked = Vec::new();
+    for (question, whom) in questions {
+        let expected = servers.ask(sandbox, Server::Prometheus, &question).await?;
+        for server in whom {
+            let found = servers.ask(sandbox, server, &question).await?;
+            asked.push((format!("{server:?} {question:?}"), expected.clone(), found));
+        }
+    }
+    Ok(asked)
+}
+
+#[test]
+fn a_cluster_answers_the_rules_and_dashboards_of_kubernetes_as_prometheus_does() {
+    let Some(list) = shared::file("compliance/kube-prometheus-expressions.json") else { return };
+    scenario(async |sandbox| {
+        let seed = env::var("NARTHEX_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(2);
+        let expressions = read(&list)?;
+        let demand = Demand::of(expressions.iter().map(|expression| &expression.tree));
+        let (start, end) =
+            if long() { (START, START + 3 * HOUR) } else { (START + HOUR, START + 150 * MINUTE) };
+        let times: Vec<i64> = (start..end).step_by(INTERVAL as usize).collect();
+        let series = series::series(seed, &demand, &times);
+        eprintln!(
+            "NARTHEX_SEED={seed}: {} expressions on {} metrics of {} series with {} samples",
+            expressions.len(),
+            demand.0.len(),
+            series.len(),
+            generated::samples(&series)
+        );
+        let servers = SameSamples::start(sandbox, &series, start, end, 1).await?;
+        eprintln!("the samples are loaded; the last window in blocks ends at {}", servers.border);
+        let answers = futures::stream::iter(&expressions)
+            .map(|expression| ask(sandbox, &servers, &expression.text, end))
+            .buffered(CONCURRENT);
+        let answers: Vec<Asked> = answers.try_collect().await?;
+        let mut tally = Tally::new(rules::RULES, servers.prometheus.tool.major_minor()?);
+        let mut empty = Vec::new();
+        for (expression, asked) in expressions.iter().zip(&answers) {
+            for (what, expected, found) in asked {
+                tally.judge(&expression.text, what, expected, found);
+            }
+            if asked.iter().all(|(_, expected, _)| expected.points() == 0) {
+                empty.push((expression, reason(&asked[0].1)));
+            }
+        }
+        let answered = expressions.len() - empty.len();
+        eprintln!("{answered} of {} expressions return something; nothing comes from:", expressions.len());
+        for (expression, reason) in &empty {
+            let text = expression.text.split_whitespace().collect::<Vec<_>>().join(" ");
+            eprintln!("  {} ({reason}): {text}", expression.of);
+        }
+        ensure!(answered * 100 >= expressions.len() * ANSWERED, "only {answered} return something");
+        tally.finish("answers to kube-prometheus")
+    });
+}
+
+/// Why an answer has nothing in it.
+fn reason(answer: &Answer) -> String {
+    match &answer.outcome {
+        Err(failure) => failure.message.clone(),
+        Ok(_) => "nothing matches".to_owned(),
+    }
+}
