@@ -18,7 +18,9 @@ mod result;
 mod source;
 
 pub use ast::Expr;
-pub use engine::{Control, Engine, EngineConfig};
+pub use engine::{
+    CodecError, Control, Engine, EngineConfig, Fragment, FragmentAnswer, FragmentRun, Places, RangeCall,
+};
 pub use error::{EvalError, ParseError, PositionRange};
 pub use histogram::{BucketBoundaries, BucketView, bucket_views};
 pub use memory::{Memory, Reservation};

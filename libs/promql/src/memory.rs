@@ -76,6 +76,14 @@ impl Reservation {
         }
     }
 
+    /// Takes over what another of the same budget holds.
+    pub fn absorb(&self, other: &Self) {
+        if let (Some(taken), Some(other)) = (&self.0, &other.0) {
+            debug_assert!(Arc::ptr_eq(&taken.memory, &other.memory), "of one budget");
+            taken.bytes.fetch_add(other.bytes.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
     /// Takes or gives back until `bytes` are taken.
     pub fn resize(&self, bytes: usize) -> Result<(), SourceError> {
         let held = self.bytes();
@@ -123,7 +131,9 @@ mod tests {
         let clone = second.clone();
         drop(second);
         assert_eq!(used(), 100, "a clone keeps it");
+        first.absorb(&clone);
         drop(clone);
+        assert_eq!((first.bytes(), used()), (100, 100));
         first.shrink(1_000);
         assert_eq!((first.bytes(), used()), (0, 0));
         assert!(Reservation::default().grow(usize::MAX).is_ok(), "no budget, no bound");

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use narthex_model::{Histogram, Labels, Matcher, TimeRange};
 
-use crate::memory::Reservation;
+use crate::{
+    engine::{Fragment, FragmentAnswer},
+    memory::Reservation,
+};
 
 /// What the engine will do with a selection; sources may use it to read less, never to answer differently.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -90,4 +93,11 @@ pub enum SourceError {
 pub trait SeriesSource: Send + Sync {
     /// All series that match, with every sample of the range. Dropping the future cancels the read.
     async fn select(&self, request: &Selection) -> Result<SelectedSeries, SourceError>;
+
+    /// What comes of a fragment where the series are; `None` if it cannot be answered there, because a series may lie in more than
+    /// one place, so that the samples have to be read. Dropping the future cancels the work.
+    async fn aggregate(&self, fragment: &Fragment) -> Result<Option<FragmentAnswer>, SourceError> {
+        let _ = fragment;
+        Ok(None)
+    }
 }

@@ -1,16 +1,24 @@
 //! Loading: every selector of the tree is read once, all at the same time, for exactly the times that evaluation will ask.
 //!
 //! The walk mirrors evaluation: where evaluation changes the steps (subqueries, step-invariant parts), so does the walk.
-//! Selectors that ask for the same series and times share one answer.
+//! Selectors that ask for the same series and times share one answer. Aggregations that the source can answer where the series
+//! are ([`Fragment`]) are asked for first, and only what it refuses is read.
 
 use std::{collections::HashMap, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use narthex_model::{CounterResetHint, Labels, Matcher, TimeRange, TimestampMs, is_stale};
 
-use super::{EngineConfig, column::Steps, functions::InfoRequest, selector::View, subquery_steps};
+use super::{
+    EngineConfig,
+    column::Steps,
+    fragment::{Fragment, FragmentAnswer, Places},
+    functions::InfoRequest,
+    selector::View,
+    subquery_steps,
+};
 use crate::{
-    ast::{BinaryOp, Call, Expr, ExprKind, VectorSelector},
+    ast::{Aggregate, BinaryOp, Call, Expr, ExprKind, VectorSelector},
     error::EvalError,
     histogram::FloatHistogram,
     memory::Reservation,
@@ -32,10 +40,11 @@ pub(super) struct Series {
     pub(super) starts: Option<Box<StartTimestamps>>,
 }
 
-/// The answers, by the address of the selector in the prepared tree.
+/// The answers, by the address of the selector or aggregation in the prepared tree.
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
     series: HashMap<usize, Arc<Vec<Series>>>,
+    answers: HashMap<usize, (Fragment, Arc<FragmentAnswer>)>,
     pub(super) warnings: Vec<String>,
     /// What the answers occupy.
     memory: Vec<Reservation>,
@@ -45,6 +54,12 @@ impl Loaded {
     /// The series of a selector of the tree that was loaded.
     pub(super) fn get(&self, selector: &VectorSelector) -> Arc<Vec<Series>> {
         self.series.get(&address(selector)).cloned().unwrap_or_default()
+    }
+
+    /// What came of an aggregation where its series are, if it was asked for there.
+    pub(super) fn answer(&self, node: &Aggregate) -> Option<(Fragment, FragmentAnswer)> {
+        let (fragment, answer) = self.answers.get(&node_address(node))?;
+        Some((fragment.clone(), FragmentAnswer::clone(answer)))
     }
 
     /// The info series of a call of `info`.
@@ -61,6 +76,18 @@ fn call_address(call: &Call) -> usize {
     call.args.as_ptr().addr()
 }
 
+fn node_address(node: &Aggregate) -> usize {
+    std::ptr::from_ref(node).addr()
+}
+
+/// An aggregation that may be answered where its series are, else by what its selector needs.
+struct Wish {
+    fragment: Fragment,
+    /// Where it stands, and other places that ask for the same.
+    nodes: Vec<(usize, Places)>,
+    otherwise: Vec<Need>,
+}
+
 struct Need {
     addresses: Vec<usize>,
     key: String,
@@ -70,10 +97,10 @@ struct Need {
 
 /// In which form samples are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Form {
-    keep_stale: bool,
+pub(super) struct Form {
+    pub(super) keep_stale: bool,
     /// Of histograms only count and sum are looked at.
-    totals_only: bool,
+    pub(super) totals_only: bool,
 }
 
 /// Where in the tree the walk is.
@@ -87,6 +114,12 @@ struct Surroundings<'a> {
     buckets: bool,
 }
 
+impl Surroundings<'_> {
+    fn totals_only(self) -> bool {
+        self.totals && !self.buckets
+    }
+}
+
 /// Reads all selectors of a prepared tree.
 pub(super) async fn load(
     source: &dyn SeriesSource,
@@ -94,9 +127,22 @@ pub(super) async fn load(
     steps: Steps,
     config: &EngineConfig,
 ) -> Result<Loaded, EvalError> {
-    let mut walk = Walk { config, step_ms: if steps.count > 1 { steps.step } else { 0 }, needs: Vec::new() };
+    let step_ms = if steps.count > 1 { steps.step } else { 0 };
+    let mut walk = Walk { config, step_ms, needs: Vec::new(), wishes: Vec::new() };
     walk.visit(expr, steps, Surroundings::default());
-    let answers: Vec<_> = stream::iter(walk.needs.into_iter().map(|need| async move {
+    let Walk { mut needs, wishes, .. } = walk;
+    let asked = stream::iter(wishes.into_iter().map(|wish| async move {
+        let answer = source.aggregate(&wish.fragment).await?;
+        Ok::<_, EvalError>((wish, answer))
+    }));
+    let mut loaded = Loaded::default();
+    for (wish, answer) in asked.buffered(PARALLEL_READS).try_collect::<Vec<_>>().await? {
+        match answer.filter(|answer| answer.is_decided(&wish.fragment)) {
+            Some(answer) => loaded.answered(wish, answer),
+            None => wish.otherwise.into_iter().for_each(|need| join(&mut needs, need)),
+        }
+    }
+    let answers: Vec<_> = stream::iter(needs.into_iter().map(|need| async move {
         let answer = source.select(&need.selection).await?;
         let series: Vec<Series> = answer.series.into_iter().map(|data| convert(data, need.form)).collect();
         Ok::<_, EvalError>((need.addresses, Arc::new(series), answer.warnings, answer.memory))
@@ -104,7 +150,6 @@ pub(super) async fn load(
     .buffered(PARALLEL_READS)
     .try_collect()
     .await?;
-    let mut loaded = Loaded::default();
     for (addresses, series, warnings, memory) in answers {
         loaded.memory.push(memory);
         loaded.warnings.extend(warnings);
@@ -113,7 +158,30 @@ pub(super) async fn load(
     Ok(loaded)
 }
 
-fn convert(data: SeriesData, Form { keep_stale, totals_only }: Form) -> Series {
+impl Loaded {
+    fn answered(&mut self, wish: Wish, answer: FragmentAnswer) {
+        let Wish { fragment, nodes, .. } = wish;
+        let answer = Arc::new(answer);
+        for (node, places) in nodes {
+            let answer = if places == fragment.places {
+                Arc::clone(&answer)
+            } else {
+                Arc::new(answer.moved(fragment.places, places))
+            };
+            self.answers.insert(node, (Fragment { places, ..fragment.clone() }, answer));
+        }
+    }
+}
+
+/// Adds a need, or where it stands to one that is the same.
+fn join(needs: &mut Vec<Need>, need: Need) {
+    match needs.iter_mut().find(|known| known.key == need.key) {
+        Some(known) => known.addresses.extend(need.addresses),
+        None => needs.push(need),
+    }
+}
+
+pub(super) fn convert(data: SeriesData, Form { keep_stale, totals_only }: Form) -> Series {
     let SeriesData { labels, mut timestamps, mut values, histograms, mut starts } = data;
     if let Some(starts) = starts.as_mut().filter(|_| !keep_stale) {
         let mut keep = values.iter().map(|value| !is_stale(*value));
@@ -161,6 +229,7 @@ struct Walk<'a> {
     config: &'a EngineConfig,
     step_ms: i64,
     needs: Vec<Need>,
+    wishes: Vec<Wish>,
 }
 
 impl Walk<'_> {
@@ -194,14 +263,19 @@ impl Walk<'_> {
                 }
                 call.args.iter().take(used).for_each(|arg| self.visit(arg, steps, around));
             }
+            ExprKind::Aggregate(aggregate) => {
+                let around = Surroundings { function: aggregate.op.as_str(), ..around };
+                let fragment =
+                    Fragment::of(aggregate, expr.position, steps, self.config, around.totals_only());
+                match fragment.filter(|_| self.config.push_down) {
+                    Some(fragment) => self.wish(aggregate, fragment, steps, around),
+                    None => expr.children().into_iter().for_each(|child| self.visit(child, steps, around)),
+                }
+            }
             _ => {
                 let mut around = around;
-                match &expr.kind {
-                    ExprKind::Aggregate(aggregate) => around.function = aggregate.op.as_str(),
-                    ExprKind::Binary(binary) => {
-                        around.buckets |= matches!(binary.op, BinaryOp::TrimLower | BinaryOp::TrimUpper);
-                    }
-                    _ => {}
+                if let ExprKind::Binary(binary) = &expr.kind {
+                    around.buckets |= matches!(binary.op, BinaryOp::TrimLower | BinaryOp::TrimUpper);
                 }
                 expr.children().into_iter().for_each(|child| self.visit(child, steps, around));
             }
@@ -226,10 +300,8 @@ impl Walk<'_> {
         if selector.smoothed {
             last = last.saturating_add(lookback);
         }
-        let form = Form {
-            keep_stale: range.is_none() && !selector.smoothed,
-            totals_only: around.totals && !around.buckets,
-        };
+        let form =
+            Form { keep_stale: range.is_none() && !selector.smoothed, totals_only: around.totals_only() };
         let hints = SelectHints {
             function: around.function.to_owned(),
             step_ms: self.step_ms,
@@ -237,6 +309,21 @@ impl Walk<'_> {
         };
         let times = (first.saturating_sub(before), last);
         self.need(address(selector), selector.matchers.clone(), times, form, hints);
+    }
+
+    fn wish(&mut self, node: &Aggregate, fragment: Fragment, steps: Steps, around: Surroundings<'_>) {
+        let place = (node_address(node), fragment.places);
+        // What the aggregated expression needs, apart from what is needed anyway.
+        let before = std::mem::take(&mut self.needs);
+        self.visit(&node.expr, steps, around);
+        let otherwise = std::mem::replace(&mut self.needs, before);
+        match self.wishes.iter_mut().find(|wish| wish.fragment.same_but_places(&fragment)) {
+            Some(wish) => {
+                wish.nodes.push(place);
+                otherwise.into_iter().for_each(|need| join(&mut wish.otherwise, need));
+            }
+            None => self.wishes.push(Wish { fragment, nodes: vec![place], otherwise }),
+        }
     }
 
     fn info(&mut self, call: &Call, steps: Steps) {
@@ -259,12 +346,8 @@ impl Walk<'_> {
     ) {
         let (first, last) = (times.0.saturating_add(1), times.1);
         let key = format!("{matchers:?} {first} {last} {form:?}");
-        if let Some(known) = self.needs.iter_mut().find(|need| need.key == key) {
-            known.addresses.push(address);
-            return;
-        }
         let range = TimeRange { min: TimestampMs(first), max: TimestampMs(last) };
         let selection = Selection { matchers, range, hints };
-        self.needs.push(Need { addresses: vec![address], key, selection, form });
+        join(&mut self.needs, Need { addresses: vec![address], key, selection, form });
     }
 }

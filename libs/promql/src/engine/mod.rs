@@ -8,6 +8,7 @@ mod binary;
 mod column;
 mod eval;
 mod finish;
+mod fragment;
 mod functions;
 mod leaf;
 mod load;
@@ -28,6 +29,7 @@ use std::{
 use narthex_model::TimestampMs;
 
 pub(crate) use finish::compare_by_name;
+pub use fragment::{CodecError, Fragment, FragmentAnswer, FragmentRun, Places, RangeCall};
 
 use column::Steps;
 use eval::Evaluator;
@@ -55,6 +57,8 @@ pub struct EngineConfig {
     pub default_subquery_step_ms: i64,
     /// Whether statistics are kept per step.
     pub per_step_stats: bool,
+    /// Whether aggregations are answered where the series are, if the source can.
+    pub push_down: bool,
     /// How many threads may work on one query.
     pub parallelism: usize,
 }
@@ -67,6 +71,7 @@ impl Default for EngineConfig {
             max_processed: u64::MAX,
             default_subquery_step_ms: 60_000,
             per_step_stats: false,
+            push_down: true,
             parallelism: std::thread::available_parallelism().map_or(1, NonZero::get),
         }
     }
@@ -151,6 +156,12 @@ impl Engine {
     #[must_use]
     pub fn with_per_step_stats(self, per_step_stats: bool) -> Self {
         Self { config: EngineConfig { per_step_stats, ..self.config } }
+    }
+
+    /// The same engine with aggregations answered where the series are, or not.
+    #[must_use]
+    pub fn with_push_down(self, push_down: bool) -> Self {
+        Self { config: EngineConfig { push_down, ..self.config } }
     }
 
     /// The value of `expr` at one time.

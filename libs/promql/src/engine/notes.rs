@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::{Buf, BufMut};
+
+use super::fragment::{CodecError, get_bytes, get_length, put_bytes};
 use crate::{ast::format_number, error::PositionRange, result::Annotations};
 
 /// What can be noted. Texts are Prometheus's.
@@ -20,14 +23,17 @@ struct Forced {
     samples: usize,
 }
 
+/// Line and column in the query.
+type Place = (u32, u32);
+
 /// All notes of a query.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Notes {
     /// Where each was made last: of equal texts Prometheus shows one.
     notes: BTreeMap<Note, (u32, u32)>,
-    forced: BTreeMap<(String, (u32, u32)), Forced>,
+    forced: BTreeMap<(String, Place), Forced>,
     /// How often starts overlapped, by metric and place.
-    overlaps: BTreeMap<(String, (u32, u32)), usize>,
+    overlaps: BTreeMap<(String, Place), usize>,
     plain: BTreeSet<String>,
 }
 
@@ -175,6 +181,59 @@ impl Notes {
                 })
                 .or_insert(theirs);
         }
+    }
+
+    /// The notes as if what they are about stood at other places: pairs of old and new ones.
+    pub(super) fn moved(&self, pairs: &[(Place, Place)]) -> Self {
+        let new = |old: Place| pairs.iter().find(|(from, _)| *from == old).map_or(old, |(_, to)| *to);
+        Self {
+            notes: self.notes.iter().map(|(note, place)| (note.clone(), new(*place))).collect(),
+            forced: self.forced.iter().map(|((name, at), all)| ((name.clone(), new(*at)), *all)).collect(),
+            overlaps: self.overlaps.iter().map(|((name, at), n)| ((name.clone(), new(*at)), *n)).collect(),
+            plain: self.plain.clone(),
+        }
+    }
+
+    /// The notes as bytes.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        out.put_u32_le(self.notes.len() as u32);
+        for (note, (line, column)) in &self.notes {
+            let (kind, text) = match note {
+                Note::Warning(text) => (0, text),
+                Note::Info(text) => (1, text),
+            };
+            out.put_u8(kind);
+            out.put_u32_le(*line);
+            out.put_u32_le(*column);
+            put_bytes(out, text.as_bytes());
+        }
+        out.put_u32_le(self.overlaps.len() as u32);
+        for ((name, (line, column)), count) in &self.overlaps {
+            out.put_u32_le(*line);
+            out.put_u32_le(*column);
+            out.put_u64_le(*count as u64);
+            put_bytes(out, name.as_bytes());
+        }
+    }
+
+    /// Takes notes from bytes. Those on repaired classic histograms are not among them: no leaf makes any.
+    pub(super) fn decode(input: &mut &[u8]) -> Result<Self, CodecError> {
+        let text =
+            |input: &mut &[u8]| Ok::<_, CodecError>(String::from_utf8_lossy(get_bytes(input)?).into_owned());
+        let mut notes = Self::default();
+        for _ in 0..get_length(input, 13)? {
+            let kind = input.try_get_u8()?;
+            let place = (input.try_get_u32_le()?, input.try_get_u32_le()?);
+            let text = text(input)?;
+            let note = if kind == 0 { Note::Warning(text) } else { Note::Info(text) };
+            notes.notes.insert(note, place);
+        }
+        for _ in 0..get_length(input, 20)? {
+            let place = (input.try_get_u32_le()?, input.try_get_u32_le()?);
+            let count = input.try_get_u64_le()? as usize;
+            notes.overlaps.insert((text(input)?, place), count);
+        }
+        Ok(notes)
     }
 
     /// The notes as the API shows them.

@@ -31,6 +31,19 @@ pub(super) struct Work {
 }
 
 impl Work {
+    /// Work outside of an evaluation.
+    pub(super) fn alone(steps: Steps, per_step: bool, control: &Control) -> Self {
+        Self {
+            notes: Notes::default(),
+            stats: Stats::new(steps, per_step),
+            control: control.clone(),
+            memory: control.reservation(),
+            limits: EngineConfig::default(),
+            held: 0,
+            processed: 0,
+        }
+    }
+
     /// Ends work that nobody waits for or that has gone beyond a limit.
     pub(super) fn check(&self) -> Evaluated<()> {
         self.control.check()?;

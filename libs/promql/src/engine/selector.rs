@@ -34,6 +34,11 @@ impl View {
         Self { at, offset }
     }
 
+    /// At a fixed time or at the step's, and so far before it.
+    pub(super) const fn at(at: Option<i64>, offset: i64) -> Self {
+        Self { at, offset }
+    }
+
     /// The first and last time that is looked at.
     pub(super) fn span(self, steps: Steps) -> (i64, i64) {
         (self.reference(steps.start), self.reference(steps.end()))
@@ -111,6 +116,11 @@ impl InstantLeaf {
     /// The values of the samples.
     pub(super) fn values(selector: &VectorSelector, lookback: i64) -> Self {
         Self::new(selector, lookback, Pick::Value)
+    }
+
+    /// The values of the samples where a view looks.
+    pub(super) const fn at(view: View, lookback: i64) -> Self {
+        Self { view, lookback, pick: Pick::Value }
     }
 
     /// Puts the samples into an empty column.

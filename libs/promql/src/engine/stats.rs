@@ -2,7 +2,12 @@
 //!
 //! Parts of an evaluation that run beside each other count into a [`Stats::fork`] each and are added up afterwards.
 
-use super::column::Steps;
+use bytes::{Buf, BufMut};
+
+use super::{
+    column::Steps,
+    fragment::{CodecError, get_length},
+};
 
 /// Counts of an evaluation, or of a part of it.
 #[derive(Debug, Clone, Default)]
@@ -36,8 +41,20 @@ impl Stats {
     pub(super) fn absorb(&mut self, other: &Self) {
         self.total += other.total;
         self.peak = self.peak.max(other.peak);
-        if let (Some(all), Some(part)) = (&mut self.per_step, &other.per_step) {
-            all.counts.iter_mut().zip(&part.counts).for_each(|(sum, count)| *sum += count);
+        match (&mut self.per_step, &other.per_step) {
+            (Some(all), Some(part)) if all.steps == part.steps => {
+                all.counts.iter_mut().zip(&part.counts).for_each(|(sum, count)| *sum += count);
+            }
+            // Of one step that stands for all.
+            (Some(all), Some(part)) => {
+                for (at, count) in part.counts.iter().enumerate() {
+                    let time = part.steps.time(at).saturating_sub(all.steps.start) / all.steps.step;
+                    if let Some(sum) = usize::try_from(time).ok().and_then(|at| all.counts.get_mut(at)) {
+                        *sum += count;
+                    }
+                }
+            }
+            _ => {}
         }
     }
 
@@ -50,6 +67,26 @@ impl Stats {
                 *count += samples as u64;
             }
         }
+    }
+
+    /// The counts as bytes.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        out.put_u64_le(self.total);
+        let counts = self.per_step.as_ref().map_or(&[][..], |all| &all.counts);
+        out.put_u32_le(counts.len() as u32);
+        counts.iter().for_each(|count| out.put_u64_le(*count));
+    }
+
+    /// Takes counts of these steps from bytes.
+    pub(super) fn decode(input: &mut &[u8], steps: Steps) -> Result<Self, CodecError> {
+        let total = input.try_get_u64_le()?;
+        let length = get_length(input, 8)?;
+        let counts: Vec<u64> = (0..length).map(|_| input.try_get_u64_le()).collect::<Result<_, _>>()?;
+        let per_step = (length == steps.count && length > 0).then_some(PerStep { steps, counts });
+        if length > 0 && per_step.is_none() {
+            return Err(CodecError::Bounds("step"));
+        }
+        Ok(Self { total, peak: 0, per_step })
     }
 
     /// Every step with its count.

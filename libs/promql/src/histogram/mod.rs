@@ -17,7 +17,7 @@ mod view;
 
 pub(crate) use arithmetic::{Incompatible, Merged, kahan, two_sum};
 pub(crate) use classic::{ClassicBucket, classic_fraction, classic_quantile};
-pub(crate) use float::FloatHistogram;
+pub(crate) use float::{CUSTOM, FloatHistogram};
 pub(crate) use quantile::{QuantileNote, native_fraction, native_quantile};
 pub use view::{BucketBoundaries, BucketView, bucket_views};
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     engine::compare_by_name,
     histogram::FloatHistogram,
-    result::{Annotations, MatrixSeries, QueryValue, VectorSample},
+    result::{Annotations, MatrixSeries, QueryResult, QueryValue, VectorSample},
 };
 
 const EPSILON: f64 = 0.000_001;
@@ -197,4 +197,20 @@ pub(super) fn middle(eval: &Eval, found: &QueryValue) -> Checked {
         (Some(expected), found) => Err(format!("expected scalar {expected}, got {found:?}")),
         (None, _) => vector(eval, &samples),
     }
+}
+
+/// Whether two ways to the same answer have led to the same bits, annotations and counts.
+pub(super) fn same(one: &QueryResult, other: &QueryResult) -> Result<(), String> {
+    let differs = |what: &str, one: String, other: String| {
+        Err(format!("{what} where the series are: {one}; all series read: {other}"))
+    };
+    let text = |result: &QueryResult| format!("{:?}", result.value);
+    if text(one) != text(other) {
+        return differs("value", text(one), text(other));
+    }
+    if one.annotations != other.annotations {
+        return differs("annotations", format!("{:?}", one.annotations), format!("{:?}", other.annotations));
+    }
+    let (mine, theirs) = (one.stats.total_queryable_samples, other.stats.total_queryable_samples);
+    if mine != theirs { differs("samples", mine.to_string(), theirs.to_string()) } else { Ok(()) }
 }

@@ -1,6 +1,7 @@
 //! Prometheus's scenario files: `load` data, `eval` queries, compare.
 //!
-//! The format is that of Prometheus's `promqltest` package. Every `eval` is one case. As there, an instant query is run in
+//! The format is that of Prometheus's `promqltest` package. Every `eval` is one case. It is run with aggregations answered in three
+//! places and with all series read, to the same bits. As in that package, an instant query is run in
 //! other ways that must give the same: as the middle of a short range query, and with `@` at every selector at other times.
 //! Used by tests and by the example of the same name.
 
@@ -95,6 +96,9 @@ async fn run_eval(engine: &Engine, source: &MemorySource, eval: &Eval) -> Result
     };
     check::annotations(eval, &result.annotations)?;
     check::value(eval, &result.value)?;
+    let reading = engine.with_push_down(false);
+    let read = query(&reading, source, eval, range).await.map_err(|error| format!("reading all: {error}"))?;
+    check::same(&result, &read)?;
     if !eval.is_range {
         pinned(engine, source, eval).await.map_err(|error| format!("with @ at every selector: {error}"))?;
     }

@@ -4,68 +4,130 @@
 //! hash of the labels, so the same series are chosen at every step, by every replica, and a ratio and its complement share the
 //! series between them.
 
-use super::{heap::Heap, label_hash::label_hash, members};
+use super::{Grouping, heap::Heap, label_hash::label_hash, members};
 use crate::{
     ast::{Aggregate, AggregateOp},
     engine::{
         column::{Column, SampleRef, Steps},
         eval::{Evaluated, Evaluator},
+        fragment::Fragment,
         functions::compare_values,
+        notes::Notes,
     },
     error::{EvalError, PositionRange},
 };
 
 /// The chosen series; for an instant query in the order of the choice.
-pub(super) async fn eval(
+pub(in crate::engine) async fn eval(
     evaluator: &mut Evaluator<'_>,
     node: &Aggregate,
     position: PositionRange,
     param: &[f64],
-    mut columns: Vec<Column>,
+    columns: Vec<Column>,
     steps: Steps,
 ) -> Evaluated<Vec<Column>> {
     check(evaluator, node, param)?;
     if columns.is_empty() || nothing_chosen(node.op, param) {
         return Ok(Vec::new());
     }
-    let mut keep = vec![vec![false; steps.count]; columns.len()];
-    let mut order = Vec::new();
-    for group in members(&columns, node) {
-        for at in 0..steps.count {
-            evaluator.tick(group.members.len()).await?;
-            let chosen = match node.op {
-                AggregateOp::LimitK => limit(&columns, &group.members, at, param[at]),
-                AggregateOp::LimitRatio => ratio(&columns, &group.members, at, param[at]),
-                _ => {
-                    let mut ignored = false;
-                    let top = node.op == AggregateOp::TopK;
-                    let chosen = best(&columns, &group.members, at, param[at], top, &mut ignored);
-                    if ignored {
-                        evaluator.notes.ignored_in_aggregation(node.op.as_str(), position);
-                    }
-                    chosen
-                }
+    let mut choice = Choice::new(node.op, &columns, steps);
+    for group in members(&columns, &Grouping::of(node)) {
+        evaluator.tick(group.members.len() * steps.count).await?;
+        choice.group(&columns, &group.members, param);
+    }
+    if choice.ignored {
+        evaluator.notes.ignored_in_aggregation(node.op.as_str(), position);
+    }
+    if steps.count == 1 {
+        return Ok(choice.order.into_iter().map(|member| columns[member].clone()).collect());
+    }
+    Ok(choice.apply(columns))
+}
+
+/// Of the series in one place, those that can be among the chosen of all places, and for `topk` and `bottomk` one more, which
+/// tells whether they are ([`decided`]).
+pub(in crate::engine) fn candidates(
+    fragment: &Fragment,
+    columns: Vec<Column>,
+    notes: &mut Notes,
+) -> Vec<Column> {
+    let steps = fragment.step_times();
+    let one_more = f64::from(u8::from(by_value(fragment.op)));
+    let param = vec![fragment.param.unwrap_or_default() + one_more; steps.count];
+    let mut choice = Choice::new(fragment.op, &columns, steps);
+    for group in members(&columns, &fragment.grouping()) {
+        choice.group(&columns, &group.members, &param);
+    }
+    if choice.ignored {
+        notes.ignored_in_aggregation(fragment.op.as_str(), fragment.places.aggregation);
+    }
+    choice.apply(columns)
+}
+
+fn by_value(op: AggregateOp) -> bool {
+    matches!(op, AggregateOp::TopK | AggregateOp::BottomK)
+}
+
+/// Whether the candidates of all places are enough to choose from. They are not where equal values compete for the last place,
+/// or for the order of an instant query's answer: then it matters in which order all series come.
+pub(in crate::engine) fn decided(fragment: &Fragment, columns: &[Column]) -> bool {
+    if !by_value(fragment.op) {
+        return true;
+    }
+    let k = whole(fragment.param.unwrap_or_default());
+    let same = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan());
+    let top = fragment.op == AggregateOp::TopK;
+    members(columns, &fragment.grouping()).iter().all(|group| {
+        (0..fragment.steps).all(|at| {
+            let floats = group.members.iter().filter_map(|member| columns[*member].float(at));
+            let mut values: Vec<f64> = floats.collect();
+            values.sort_by(|a, b| compare_values(Some(*a), Some(*b), top));
+            let from = if fragment.steps == 1 { 1 } else { k.max(1) };
+            (from..=k).all(|next| next >= values.len() || !same(values[next - 1], values[next]))
+        })
+    })
+}
+
+/// Which rows are chosen.
+struct Choice {
+    op: AggregateOp,
+    keep: Vec<Vec<bool>>,
+    /// Series in the order of the choice, for a single step.
+    order: Vec<usize>,
+    /// Histograms were left out.
+    ignored: bool,
+}
+
+impl Choice {
+    fn new(op: AggregateOp, columns: &[Column], steps: Steps) -> Self {
+        Self { op, keep: vec![vec![false; steps.count]; columns.len()], order: Vec::new(), ignored: false }
+    }
+
+    fn group(&mut self, columns: &[Column], members: &[usize], param: &[f64]) {
+        for (at, param) in param.iter().enumerate() {
+            let chosen = match self.op {
+                AggregateOp::LimitK => limit(columns, members, at, *param),
+                AggregateOp::LimitRatio => ratio(columns, members, at, *param),
+                op => best(columns, members, at, *param, op == AggregateOp::TopK, &mut self.ignored),
             };
             for member in chosen {
-                keep[member][at] = true;
-                if steps.count == 1 {
-                    order.push(member);
+                self.keep[member][at] = true;
+                if self.keep[member].len() == 1 {
+                    self.order.push(member);
                 }
             }
         }
     }
-    for (column, keep) in columns.iter_mut().zip(&keep) {
-        for (at, keep) in keep.iter().enumerate() {
-            if !keep {
+
+    fn apply(&self, mut columns: Vec<Column>) -> Vec<Column> {
+        for (column, keep) in columns.iter_mut().zip(&self.keep) {
+            for (at, _) in keep.iter().enumerate().filter(|(_, keep)| !**keep) {
                 column.clear(at);
             }
         }
+        columns.retain(|column| !column.is_empty());
+        columns
     }
-    if steps.count == 1 {
-        return Ok(order.into_iter().map(|member| columns[member].clone()).collect());
-    }
-    columns.retain(|column| !column.is_empty());
-    Ok(columns)
 }
 
 fn check(evaluator: &mut Evaluator<'_>, node: &Aggregate, param: &[f64]) -> Evaluated<()> {

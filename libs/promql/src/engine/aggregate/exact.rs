@@ -16,31 +16,31 @@ const SCALE: f64 = f64::from_bits(((1023 - 600) as u64) << 52);
 
 /// What does not fit into two floats.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Rest {
+pub(in crate::engine) struct Rest {
     /// Floats whose exact sum belongs to the total.
-    pub(super) parts: Vec<f64>,
+    pub(in crate::engine) parts: Vec<f64>,
     /// Likewise, but scaled.
-    pub(super) large: Vec<f64>,
+    pub(in crate::engine) large: Vec<f64>,
     /// Not a number if both infinities or NaN were added.
-    pub(super) infinite: f64,
+    pub(in crate::engine) infinite: f64,
 }
 
 /// Sums of as many steps as they were made for.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ExactSums {
-    pub(super) high: Vec<f64>,
-    pub(super) low: Vec<f64>,
-    pub(super) rest: HashMap<usize, Rest>,
+pub(in crate::engine) struct ExactSums {
+    pub(in crate::engine) high: Vec<f64>,
+    pub(in crate::engine) low: Vec<f64>,
+    pub(in crate::engine) rest: HashMap<usize, Rest>,
 }
 
 impl ExactSums {
-    pub(super) fn new(steps: usize) -> Self {
+    pub(in crate::engine) fn new(steps: usize) -> Self {
         Self { high: vec![0.0; steps], low: vec![0.0; steps], rest: HashMap::new() }
     }
 
     /// Adds to the sum of one step.
     #[inline]
-    pub(super) fn add(&mut self, at: usize, value: f64) {
+    pub(in crate::engine) fn add(&mut self, at: usize, value: f64) {
         let (high, error) = two_sum(self.high[at], value);
         let (low, lost) = two_sum(self.low[at], error);
         if lost == 0.0 && value.abs() < LARGE {
@@ -64,7 +64,7 @@ impl ExactSums {
     }
 
     /// Adds the sums of the same steps.
-    pub(super) fn merge(&mut self, other: Self) {
+    pub(in crate::engine) fn merge(&mut self, other: Self) {
         for (at, (high, low)) in other.high.into_iter().zip(other.low).enumerate() {
             self.add(at, high);
             self.add(at, low);
@@ -78,12 +78,12 @@ impl ExactSums {
     }
 
     /// The sum of a step, rounded to the nearest float.
-    pub(super) fn sum(&self, at: usize) -> f64 {
+    pub(in crate::engine) fn sum(&self, at: usize) -> f64 {
         self.total(at).map_or_else(|infinite| infinite, |(sum, _, scale)| sum / scale)
     }
 
     /// The sum of a step divided by `count`; finite wherever the mean is, though the sum may not be.
-    pub(super) fn mean(&self, at: usize, count: f64) -> f64 {
+    pub(in crate::engine) fn mean(&self, at: usize, count: f64) -> f64 {
         self.total(at)
             .map_or_else(|infinite| infinite, |(sum, error, scale)| (sum / count + error / count) / scale)
     }

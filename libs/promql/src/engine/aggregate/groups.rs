@@ -18,7 +18,7 @@ pub(in crate::engine) struct Grouping {
 }
 
 impl Grouping {
-    pub(super) fn of(node: &Aggregate) -> Self {
+    pub(in crate::engine) fn of(node: &Aggregate) -> Self {
         Self { names: node.grouping.clone(), without: node.without }
     }
 
@@ -32,7 +32,7 @@ impl Grouping {
     }
 
     /// The labels of the group that a series belongs to.
-    pub(super) fn labels(&self, labels: &Labels) -> Labels {
+    pub(in crate::engine) fn labels(&self, labels: &Labels) -> Labels {
         labels.filtered(|name| self.keeps(name.as_bytes()))
     }
 }
@@ -56,16 +56,16 @@ fn hash<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> u64 {
 }
 
 impl<T> Groups<T> {
-    pub(super) fn new(grouping: Grouping) -> Self {
+    pub(in crate::engine) fn new(grouping: Grouping) -> Self {
         Self { grouping, table: HashTable::new(), groups: Vec::new() }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::engine) fn len(&self) -> usize {
         self.groups.len()
     }
 
     /// The group of a series; a new one gets what `make` makes.
-    pub(super) fn of_series<E>(
+    pub(in crate::engine) fn of_series<E>(
         &mut self,
         labels: &Labels,
         make: impl FnOnce() -> Result<T, E>,
@@ -85,12 +85,12 @@ impl<T> Groups<T> {
     }
 
     /// The groups and their labels.
-    pub(super) fn into_groups(self) -> Vec<(Labels, T)> {
+    pub(in crate::engine) fn into_groups(self) -> Vec<(Labels, T)> {
         self.groups
     }
 
     /// Adds a group of the same grouping: `merge` where it is known.
-    pub(super) fn add_group(&mut self, labels: Labels, value: T, merge: impl FnOnce(&mut T, T)) {
+    pub(in crate::engine) fn add_group(&mut self, labels: Labels, value: T, merge: impl FnOnce(&mut T, T)) {
         let Self { table, groups, .. } = self;
         let key = hash(labels.pairs());
         match table.find(key, |at| groups[*at].0 == labels) {

@@ -3,7 +3,7 @@
 //! Where what is aggregated is a [`Leaf`], its series are folded as they are evaluated, on all cores, and never all there at
 //! one time. States are exact ([`ExactSums`](exact::ExactSums)), so it does not matter who folds what.
 
-mod choose;
+pub(super) mod choose;
 mod count_values;
 mod exact;
 mod groups;
@@ -20,6 +20,7 @@ use narthex_model::Labels;
 use super::{
     column::{Column, Steps},
     eval::{Evaluated, Evaluator, Value},
+    fragment::{Fragment, FragmentAnswer},
     leaf::{self, Leaf},
     load::Series,
     parallel::Work,
@@ -28,8 +29,9 @@ use crate::{
     ast::{Aggregate, AggregateOp},
     error::{EvalError, PositionRange},
 };
-use groups::{Grouping, Groups};
-use partial::{Context, Partial};
+pub(super) use exact::{ExactSums, Rest};
+pub(super) use groups::{Grouping, Groups};
+pub(super) use partial::{Context, Floats, HistogramTotal, Histograms, Partial};
 
 /// The value of an aggregation.
 pub(super) async fn eval(
@@ -42,6 +44,9 @@ pub(super) async fn eval(
         Some(param) => Some(evaluator.eval(param, steps).await?),
         None => None,
     };
+    if let Some((fragment, answer)) = evaluator.loaded.answer(node) {
+        return merged(evaluator, node, position, &fragment, answer, param, steps).await;
+    }
     if let Some(fold) = Fold::of(node) {
         if let Some((leaf, series)) = Leaf::of(evaluator, &node.expr, steps).await? {
             return fold.leaf(evaluator, leaf, series, steps).await;
@@ -67,6 +72,28 @@ pub(super) async fn eval(
     }
 }
 
+/// The value of an aggregation whose parts were computed where the series are.
+async fn merged(
+    evaluator: &mut Evaluator<'_>,
+    node: &Aggregate,
+    position: PositionRange,
+    fragment: &Fragment,
+    mut answer: FragmentAnswer,
+    param: Option<Value>,
+    steps: Steps,
+) -> Evaluated<Vec<Column>> {
+    evaluator.tick(answer.len() * steps.count).await?;
+    evaluator.stats.absorb(&answer.stats);
+    evaluator.notes.absorb(std::mem::take(&mut answer.notes));
+    match param {
+        Some(Value::Scalar(param)) => {
+            let columns = answer.candidates();
+            choose::eval(evaluator, node, position, &param, columns, steps).await
+        }
+        _ => Ok(answer.fold(fragment, &mut evaluator.notes)),
+    }
+}
+
 /// Series that are aggregated together.
 #[derive(Debug)]
 struct Group {
@@ -75,8 +102,8 @@ struct Group {
 }
 
 /// Groups in the order in which their first series come.
-fn members(columns: &[Column], node: &Aggregate) -> Vec<Group> {
-    let mut groups: Groups<Vec<usize>> = Groups::new(Grouping::of(node));
+fn members(columns: &[Column], grouping: &Grouping) -> Vec<Group> {
+    let mut groups: Groups<Vec<usize>> = Groups::new(grouping.clone());
     for (at, column) in columns.iter().enumerate() {
         let Ok(members) = groups.of_series(&column.labels, || Ok::<_, Infallible>(Vec::new()));
         members.push(at);
@@ -86,37 +113,43 @@ fn members(columns: &[Column], node: &Aggregate) -> Vec<Group> {
 
 /// An aggregation that makes one value of many by [`Partial`] states.
 #[derive(Debug, Clone)]
-struct Fold {
-    op: AggregateOp,
-    grouping: Grouping,
-    position: PositionRange,
+pub(super) struct Fold {
+    pub(super) op: AggregateOp,
+    pub(super) grouping: Grouping,
+    /// Where the aggregated expression stands.
+    pub(super) position: PositionRange,
 }
 
 impl Fold {
     fn of(node: &Aggregate) -> Option<Self> {
-        let folds = matches!(
-            node.op,
-            AggregateOp::Sum
-                | AggregateOp::Avg
-                | AggregateOp::Count
-                | AggregateOp::Min
-                | AggregateOp::Max
-                | AggregateOp::Group
-        );
-        folds.then(|| Self { op: node.op, grouping: Grouping::of(node), position: node.expr.position })
+        let fold = || Self { op: node.op, grouping: Grouping::of(node), position: node.expr.position };
+        Self::adds_up(node.op).then(fold)
+    }
+
+    /// Whether states of an aggregation can be merged.
+    pub(super) const fn adds_up(op: AggregateOp) -> bool {
+        use AggregateOp::{Avg, Count, Group, Max, Min, Sum};
+        matches!(op, Sum | Avg | Count | Min | Max | Group)
     }
 
     fn groups(&self) -> Groups<Partial> {
         Groups::new(self.grouping.clone())
     }
 
-    fn add(&self, groups: &mut Groups<Partial>, column: &Column, work: &mut Work) -> Evaluated<()> {
+    /// Adds a column to the state of its group.
+    pub(super) fn add(
+        &self,
+        groups: &mut Groups<Partial>,
+        place: usize,
+        column: &Column,
+        work: &mut Work,
+    ) -> Evaluated<()> {
         let partial = groups.of_series(&column.labels, || {
             work.reserve_bytes(Partial::bytes_of(column.len()))?;
             Ok::<_, EvalError>(Partial::new(self.op, column.len()))
         })?;
         let mut context = Context { notes: &mut work.notes, position: self.position, op: self.op };
-        partial.add(column, &mut context);
+        partial.add(place, column, &mut context);
         Ok(())
     }
 
@@ -133,12 +166,13 @@ impl Fold {
             .spread(items, cost, move |range, work| {
                 let mut groups = fold.groups();
                 let mut column = Column::new(Labels::EMPTY, false, steps.count);
-                for one in &series[range] {
+                for at in range {
+                    let one = &series[at];
                     work.check()?;
                     column.reset(one.labels.clone(), leaf.drops_name(one));
                     leaf.evaluate(one, steps, &mut column, work)?;
                     if !column.is_empty() {
-                        fold.add(&mut groups, &column, work)?;
+                        fold.add(&mut groups, at, &column, work)?;
                     }
                 }
                 Ok(groups)
@@ -158,9 +192,9 @@ impl Fold {
         let parts = evaluator
             .spread(items, items * steps.count, move |range, work| {
                 let mut groups = fold.groups();
-                for column in &columns[range] {
+                for at in range {
                     work.check()?;
-                    fold.add(&mut groups, column, work)?;
+                    fold.add(&mut groups, at, &columns[at], work)?;
                 }
                 Ok(groups)
             })

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use narthex_model::CounterResetHint;
+use narthex_model::{CounterResetHint, Labels};
 
 use super::exact::ExactSums;
 use crate::{
@@ -40,7 +40,7 @@ impl Context<'_> {
 
 /// What floats add up to.
 #[derive(Debug, Clone)]
-pub(super) enum Floats {
+pub(in crate::engine) enum Floats {
     /// `group`: whether there are samples.
     Present(Vec<bool>),
     /// `count`: how many samples there are.
@@ -53,20 +53,20 @@ pub(super) enum Floats {
 
 /// The histograms of a step.
 #[derive(Debug, Clone)]
-pub(super) struct Histograms {
+pub(in crate::engine) struct Histograms {
     /// Their sum or mean.
-    pub(super) total: HistogramTotal,
+    pub(in crate::engine) total: HistogramTotal,
     /// Any of them said that its counter was reset.
-    pub(super) reset: bool,
+    pub(in crate::engine) reset: bool,
     /// Any of them said that it was not.
-    pub(super) not_reset: bool,
+    pub(in crate::engine) not_reset: bool,
     /// They do not fit together, so there is no result.
-    pub(super) incompatible: bool,
+    pub(in crate::engine) incompatible: bool,
 }
 
 /// Sum or mean under way.
 #[derive(Debug, Clone)]
-pub(super) enum HistogramTotal {
+pub(in crate::engine) enum HistogramTotal {
     /// Value and what rounding lost.
     Sum(FloatHistogram, Option<Box<FloatHistogram>>),
     Mean(HistogramMean),
@@ -98,6 +98,11 @@ impl HistogramTotal {
         }
     }
 
+    /// Whether its bits depend on the order of what was added.
+    fn is_rounded(&self) -> bool {
+        matches!(self, Self::Mean(mean) if mean.incremental)
+    }
+
     fn finish(self) -> FloatHistogram {
         match self {
             Self::Sum(mut value, lost) => {
@@ -114,33 +119,41 @@ impl HistogramTotal {
 
 /// The state of a group.
 #[derive(Debug, Clone)]
-pub(super) struct Partial {
+pub(in crate::engine) struct Partial {
     /// Any of its series lost its name.
-    pub(super) drop_name: bool,
-    pub(super) floats: Floats,
+    pub(in crate::engine) drop_name: bool,
+    pub(in crate::engine) floats: Floats,
     /// One a step, or none at all. Only `sum` and `avg` look at histograms.
-    pub(super) histograms: Vec<Option<Box<Histograms>>>,
+    pub(in crate::engine) histograms: Vec<Option<Box<Histograms>>>,
+    /// The first of its series, by their order.
+    pub(in crate::engine) first: (usize, Labels),
+    /// Means of histograms met that are rounded on the way, so another way may have led to other bits.
+    pub(in crate::engine) undecided: bool,
 }
 
 impl Partial {
-    pub(super) fn new(op: AggregateOp, steps: usize) -> Self {
+    pub(in crate::engine) fn new(op: AggregateOp, steps: usize) -> Self {
         let floats = match op {
             AggregateOp::Sum | AggregateOp::Avg => Floats::Sum(ExactSums::new(steps), vec![0; steps]),
             AggregateOp::Count => Floats::Count(vec![0; steps]),
             AggregateOp::Min | AggregateOp::Max => Floats::Best(vec![0.0; steps], vec![false; steps]),
             _ => Floats::Present(vec![false; steps]),
         };
-        Self { drop_name: false, floats, histograms: Vec::new() }
+        let first = (usize::MAX, Labels::EMPTY);
+        Self { drop_name: false, floats, histograms: Vec::new(), first, undecided: false }
     }
 
     /// Bytes of a state without histograms.
-    pub(super) const fn bytes_of(steps: usize) -> usize {
+    pub(in crate::engine) const fn bytes_of(steps: usize) -> usize {
         size_of::<Self>() + steps.saturating_mul(2 * size_of::<f64>() + size_of::<u64>())
     }
 
-    /// Adds a series.
-    pub(super) fn add(&mut self, column: &Column, context: &mut Context<'_>) {
+    /// Adds the series at a place of the order of series.
+    pub(in crate::engine) fn add(&mut self, place: usize, column: &Column, context: &mut Context<'_>) {
         self.drop_name |= column.drop_name;
+        if place < self.first.0 {
+            self.first = (place, column.labels.clone());
+        }
         match &mut self.floats {
             Floats::Present(present) => {
                 present.iter_mut().enumerate().for_each(|(at, present)| *present |= column.has(at));
@@ -191,8 +204,12 @@ impl Partial {
     }
 
     /// Adds the state of other series of the same group.
-    pub(super) fn merge(&mut self, other: Self, context: &mut Context<'_>) {
+    pub(in crate::engine) fn merge(&mut self, other: Self, context: &mut Context<'_>) {
         self.drop_name |= other.drop_name;
+        self.undecided |= other.undecided;
+        if other.first.1 < self.first.1 {
+            self.first = other.first;
+        }
         match (&mut self.floats, other.floats) {
             (Floats::Present(mine), Floats::Present(theirs)) => {
                 mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| *mine |= theirs);
@@ -217,7 +234,11 @@ impl Partial {
         }
         for (mine, theirs) in self.histograms.iter_mut().zip(other.histograms) {
             match (mine, theirs) {
-                (Some(mine), Some(theirs)) => mine.merge(*theirs, context),
+                (Some(mine), Some(theirs)) => {
+                    self.undecided |= mine.total.is_rounded() || theirs.total.is_rounded();
+                    mine.merge(*theirs, context, self.first.1.metric_name());
+                    self.undecided |= mine.total.is_rounded();
+                }
                 (mine @ None, theirs) => *mine = theirs,
                 (Some(_), None) => {}
             }
@@ -225,7 +246,7 @@ impl Partial {
     }
 
     /// The result of the group.
-    pub(super) fn finish(self, labels: narthex_model::Labels, context: &mut Context<'_>) -> Column {
+    pub(in crate::engine) fn finish(self, labels: Labels, context: &mut Context<'_>) -> Column {
         let steps = match &self.floats {
             Floats::Present(rows) | Floats::Best(_, rows) => rows.len(),
             Floats::Count(counts) | Floats::Sum(_, counts) => counts.len(),
@@ -296,13 +317,13 @@ fn add_histogram<'a>(
 }
 
 impl Histograms {
-    fn merge(&mut self, other: Self, context: &mut Context<'_>) {
+    fn merge(&mut self, other: Self, context: &mut Context<'_>, name: &str) {
         self.reset |= other.reset;
         self.not_reset |= other.not_reset;
         if other.incompatible || self.incompatible {
             self.incompatible = true;
         } else {
-            self.incompatible = !context.merged(self.total.merge(other.total), "");
+            self.incompatible = !context.merged(self.total.merge(other.total), name);
         }
     }
 

@@ -1,6 +1,6 @@
 //! `quantile`, which needs all values of a step at once.
 
-use super::members;
+use super::{Grouping, members};
 use crate::{
     ast::Aggregate,
     engine::{
@@ -23,7 +23,7 @@ pub(super) async fn eval(
     }
     let mut out = Vec::new();
     let mut values = Vec::new();
-    for group in members(columns, node) {
+    for group in members(columns, &Grouping::of(node)) {
         let drop_name = group.members.iter().any(|member| columns[*member].drop_name);
         let mut result = Column::new(group.labels, drop_name, steps.count);
         for (at, q) in q.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! `stddev` and `stdvar`, by Welford's recurrence over the series in their order, as Prometheus computes them.
 
-use super::members;
+use super::{Grouping, members};
 use crate::{
     ast::{Aggregate, AggregateOp},
     engine::{
@@ -44,7 +44,7 @@ pub(super) async fn eval(
     steps: Steps,
 ) -> Evaluated<Vec<Column>> {
     let mut out = Vec::new();
-    for group in members(columns, node) {
+    for group in members(columns, &Grouping::of(node)) {
         let mut states = vec![Variance::default(); steps.count];
         let mut result = Column::new(group.labels, false, steps.count);
         for member in &group.members {

@@ -163,10 +163,10 @@ fn mean_histogram(all: &[&FloatHistogram]) -> HistogramSum {
 /// The mean of histograms: of the sum as long as that does not overflow, then incrementally.
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct HistogramMean {
-    value: FloatHistogram,
-    lost: Option<Box<FloatHistogram>>,
-    count: f64,
-    incremental: bool,
+    pub(in crate::engine) value: FloatHistogram,
+    pub(in crate::engine) lost: Option<Box<FloatHistogram>>,
+    pub(in crate::engine) count: f64,
+    pub(in crate::engine) incremental: bool,
     pub(in crate::engine) reconciled: bool,
 }
 

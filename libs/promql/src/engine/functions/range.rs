@@ -184,6 +184,22 @@ impl RangeLeaf {
         Ok(Some((leaf, series)))
     }
 
+    /// The leaf of a function over plain windows.
+    pub(in crate::engine) fn at(
+        name: &'static str,
+        view: View,
+        range: i64,
+        scalars: Vec<Vec<f64>>,
+        position: PositionRange,
+    ) -> Evaluated<Self> {
+        let function = lookup(name)
+            .ok_or_else(|| EvalError::Execution(format!("function {name:?} is not supported")))?;
+        // The lookback matters only for windows that are wider than asked for.
+        let windowing = Windowing { range, view, anchored: false, smoothed: false, lookback: 0 };
+        let (floats, scalars) = (FloatFunction::of(name), Arc::new(scalars));
+        Ok(Self { name, function, floats, windowing, scalars, position })
+    }
+
     /// Whether what counts is which series have nothing.
     pub(in crate::engine) fn is_absent(&self) -> bool {
         self.name == "absent_over_time"
