@@ -43,6 +43,11 @@ fn of_metric(name: &str) -> String {
 }
 
 impl Notes {
+    /// Whether nothing was noted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.notes.is_empty() && self.forced.is_empty() && self.overlaps.is_empty() && self.plain.is_empty()
+    }
+
     fn warn(&mut self, position: PositionRange, text: String) {
         self.notes.insert(Note::Warning(text), (position.line, position.column));
     }

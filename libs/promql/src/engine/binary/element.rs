@@ -116,7 +116,9 @@ fn combine(
     match merged {
         Ok(Merged { reset_collision, bounds_reconciled }) => {
             if reset_collision {
+                // Prometheus leaves the result out.
                 place.notes.reset_collision(operation, place.position);
+                return None;
             }
             if bounds_reconciled {
                 place.notes.bounds_reconciled(operation, place.position);

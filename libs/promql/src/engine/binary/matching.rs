@@ -7,7 +7,10 @@ use std::collections::{HashMap, HashSet};
 
 use narthex_model::{Labels, LabelsBuilder, METRIC_NAME};
 
-use super::element::{Place, samples};
+use super::{
+    element::{Place, samples},
+    step_notes::StepNotes,
+};
 use crate::{
     ast::{Binary, MatchCardinality, VectorMatching},
     engine::{
@@ -77,10 +80,12 @@ pub(super) async fn eval(
         }
     }
     let mut out = Vec::new();
+    let mut notes = StepNotes::default();
     for meeting in &meetings {
         evaluator.tick((meeting.many.len() + meeting.one.len()) * steps.count).await?;
-        operation.meet(evaluator, meeting, steps, &mut out)?;
+        operation.meet(&mut notes, meeting, steps, &mut out)?;
     }
+    notes.finish(&mut evaluator.notes);
     out.retain(|column: &Column| !column.is_empty());
     merge_same(out)
 }
@@ -95,7 +100,7 @@ struct Results {
 impl Operation<'_> {
     fn meet(
         &self,
-        evaluator: &mut Evaluator<'_>,
+        notes: &mut StepNotes,
         meeting: &Meeting,
         steps: Steps,
         out: &mut Vec<Column>,
@@ -117,7 +122,8 @@ impl Operation<'_> {
                 if one.is_none() && fill_one.is_none() {
                     continue;
                 }
-                let done = self.combine(evaluator, (Some(many), one), (None, fill_one), at, &mut results);
+                let done = self.combine(notes, (Some(many), one), (None, fill_one), at, &mut results);
+                notes.settle(at, many);
                 let Some(place) = done else { continue };
                 matched += 1;
                 if one_to_one {
@@ -133,8 +139,9 @@ impl Operation<'_> {
                     ));
                 }
             }
-            if matched == 0 && one.is_some() && fill_many.is_some() {
-                self.combine(evaluator, (None, one), (fill_many, None), at, &mut results);
+            if let Some(one) = one.filter(|_| matched == 0 && fill_many.is_some()) {
+                self.combine(notes, (None, Some(one)), (fill_many, None), at, &mut results);
+                notes.settle(at, self.many.len() + one);
             }
         }
         out.append(&mut results.columns);
@@ -144,7 +151,7 @@ impl Operation<'_> {
     /// Puts the operator's value into the pair's column. None if the samples cannot meet.
     fn combine(
         &self,
-        evaluator: &mut Evaluator<'_>,
+        notes: &mut StepNotes,
         pair: (Option<usize>, Option<usize>),
         fill: (Option<f64>, Option<f64>),
         at: usize,
@@ -156,7 +163,7 @@ impl Operation<'_> {
         let many = sample(&self.many, pair.0, fill.0)?;
         let one = sample(&self.one, pair.1, fill.1)?;
         let (left, right) = if self.swapped { (&one, &many) } else { (&many, &one) };
-        let mut place = Place { notes: &mut evaluator.notes, position: self.position };
+        let mut place = Place { notes: &mut notes.scratch, position: self.position };
         let (value, holds) = samples(self.node.op, borrow(left), borrow(right), &mut place)?;
         let column = match results.places.get(&pair) {
             Some(column) => *column,

@@ -4,6 +4,7 @@ mod element;
 mod matching;
 mod one;
 mod set;
+mod step_notes;
 
 use super::{
     column::{Column, Steps},

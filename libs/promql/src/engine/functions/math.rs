@@ -26,6 +26,18 @@ pub(in crate::engine) fn go_min(left: f64, right: f64) -> f64 {
     }
 }
 
+/// Beyond this the square root in the inverse hyperbolic functions adds nothing, and would overflow far out.
+const LARGE: f64 = (1u64 << 28) as f64;
+
+fn asinh(value: f64) -> f64 {
+    let magnitude = value.abs();
+    if magnitude <= LARGE { value.asinh() } else { (magnitude.ln() + std::f64::consts::LN_2).copysign(value) }
+}
+
+fn acosh(value: f64) -> f64 {
+    if value <= LARGE { value.acosh() } else { value.ln() + std::f64::consts::LN_2 }
+}
+
 /// Functions without parameters.
 pub(super) fn simple(name: &str) -> Option<fn(f64) -> f64> {
     Some(match name {
@@ -46,8 +58,8 @@ pub(super) fn simple(name: &str) -> Option<fn(f64) -> f64> {
         "sinh" => f64::sinh,
         "cosh" => f64::cosh,
         "tanh" => f64::tanh,
-        "asinh" => f64::asinh,
-        "acosh" => f64::acosh,
+        "asinh" => asinh,
+        "acosh" => acosh,
         "atanh" => f64::atanh,
         "rad" => |value| value * std::f64::consts::PI / 180.0,
         "deg" => |value| value * 180.0 / std::f64::consts::PI,
