@@ -25,8 +25,9 @@ const DATES: &[&str] = &["day_of_month", "day_of_week", "days_in_month", "hour",
 
 const HISTOGRAM: &str = "demo_api_request_duration_seconds";
 
-/// Queries on the native histograms of the durations; `H` is their name.
-const NATIVE: [&str; 18] = [
+/// Queries on the native histograms of the durations; `H` is their name. `changes` is not among them: Prometheus fills up the
+/// histograms of a chunk with empty buckets, and takes those for changes where chunks meet.
+const NATIVE: [&str; 17] = [
     "H",
     "rate(H[1m])",
     "increase(H[5m])",
@@ -43,9 +44,11 @@ const NATIVE: [&str; 18] = [
     "H * 2 - H",
     "sum_over_time(H[2m])",
     "resets(H[1h])",
-    "changes(H[15m])",
     "count_over_time(H[5m]) + last_over_time(demo_num_cpus[5m])",
 ];
+
+/// Any text is a label's name since Prometheus 3.0 (#14705), but the list is older: these are no errors any more.
+const NAMES_OF_ANY_TEXT: &str = "\"~invalid\"";
 
 /// A query and whether it must fail.
 #[derive(Debug, Clone)]
@@ -67,7 +70,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<TestCase>> {
             let name = argument.as_str().context("a variant is a name")?;
             queries = expand(&queries, name)?;
         }
-        cases.extend(queries.into_iter().map(|query| TestCase { query, should_fail }));
+        cases.extend(queries.into_iter().map(|query| {
+            let should_fail = should_fail && !query.contains(NAMES_OF_ANY_TEXT);
+            TestCase { query, should_fail }
+        }));
     }
     let native = NATIVE.iter().map(|query| query.replace('H', HISTOGRAM));
     cases.extend(native.map(|query| TestCase { query, should_fail: false }));

@@ -6,7 +6,6 @@
 mod curve;
 mod demand;
 mod regex_text;
-mod rules;
 mod series;
 mod variables;
 mod world;
@@ -113,7 +112,7 @@ fn a_cluster_answers_the_rules_and_dashboards_of_kubernetes_as_prometheus_does()
             .map(|expression| ask(sandbox, &servers, &expression.text, end))
             .buffered(CONCURRENT);
         let answers: Vec<Asked> = answers.try_collect().await?;
-        let mut tally = Tally::new(rules::RULES, servers.prometheus.tool.major_minor()?);
+        let mut tally = Tally::new(servers.prometheus.tool.major_minor()?);
         let mut empty = Vec::new();
         for (expression, asked) in expressions.iter().zip(&answers) {
             for (what, expected, found) in asked {
