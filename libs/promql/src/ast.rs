@@ -37,6 +37,8 @@ pub enum ExprKind {
     },
     /// A text.
     String(String),
+    /// A text that is no UTF-8: its bytes. It can be answered, with replacement characters, but names and matches nothing.
+    Bytes(Vec<u8>),
     /// An instant vector selector.
     Vector(VectorSelector),
     /// A range vector selector.
@@ -146,7 +148,7 @@ impl Expr {
     pub fn value_type(&self) -> ValueType {
         match &self.kind {
             ExprKind::Number { .. } => ValueType::Scalar,
-            ExprKind::String(_) => ValueType::String,
+            ExprKind::String(_) | ExprKind::Bytes(_) => ValueType::String,
             ExprKind::Vector(_) | ExprKind::Aggregate(_) => ValueType::Vector,
             ExprKind::Matrix(_) | ExprKind::Subquery(_) => ValueType::Matrix,
             ExprKind::Unary(_, inner) | ExprKind::Paren(inner) | ExprKind::StepInvariant(inner) => {
@@ -175,7 +177,11 @@ impl Expr {
     /// Child nodes, left to right.
     pub fn children(&self) -> Vec<&Self> {
         match &self.kind {
-            ExprKind::Number { .. } | ExprKind::String(_) | ExprKind::Vector(_) | ExprKind::Matrix(_) => {
+            ExprKind::Number { .. }
+            | ExprKind::String(_)
+            | ExprKind::Bytes(_)
+            | ExprKind::Vector(_)
+            | ExprKind::Matrix(_) => {
                 Vec::new()
             }
             ExprKind::Subquery(subquery) => vec![&subquery.expr],

@@ -21,6 +21,7 @@ impl Display for Expr {
             }
             ExprKind::Number { value, .. } => f.write_str(&format_literal(*value)),
             ExprKind::String(text) => f.write_str(&quote(text)),
+            ExprKind::Bytes(bytes) => f.write_str(&quote_bytes(bytes)),
             ExprKind::Vector(selector) => {
                 write_selector(f, selector)?;
                 write_at(f, selector.at)?;
@@ -107,6 +108,16 @@ fn is_printable(c: char) -> bool {
     static PRINTABLE: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"^[\p{L}\p{M}\p{N}\p{P}\p{S}]$").expect("a constant pattern compiles"));
     PRINTABLE.is_match(c.encode_utf8(&mut [0; 4]))
+}
+
+/// A text in quotes, with what is no UTF-8 as numbers.
+fn quote_bytes(bytes: &[u8]) -> String {
+    let mut out = String::from("\"");
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(quote(chunk.valid()).trim_matches('"'));
+        chunk.invalid().iter().for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
+    }
+    out + "\""
 }
 
 fn join<T: Display>(items: &[T]) -> String {

@@ -46,9 +46,11 @@ fn lines(expr: &Expr, level: usize) -> String {
             format!("{indent}{}(\n{}\n{indent})", call.function, args.join(",\n"))
         }
         ExprKind::Paren(inner) => format!("{indent}(\n{}\n{indent})", lines(inner, level + 1)),
-        ExprKind::Number { .. } | ExprKind::String(_) | ExprKind::Vector(_) | ExprKind::Matrix(_) => {
-            indent + &text
-        }
+        ExprKind::Number { .. }
+        | ExprKind::String(_)
+        | ExprKind::Bytes(_)
+        | ExprKind::Vector(_)
+        | ExprKind::Matrix(_) => indent + &text,
     }
 }
 

@@ -177,6 +177,7 @@ impl<'a> Evaluator<'a> {
         match &expr.kind {
             ExprKind::Number { value, .. } => Ok(Value::Scalar(vec![*value; steps.count])),
             ExprKind::String(text) => Ok(Value::Text(text.clone())),
+            ExprKind::Bytes(bytes) => Ok(Value::Text(String::from_utf8_lossy(bytes).into_owned())),
             ExprKind::Paren(inner) | ExprKind::Unary(false, inner) => self.eval(inner, steps).await,
             ExprKind::Unary(true, inner) => Ok(negate(self.eval(inner, steps).await?)),
             ExprKind::StepInvariant(inner) => self.invariant(inner, steps).boxed().await,

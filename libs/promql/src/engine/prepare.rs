@@ -49,7 +49,7 @@ pub(super) fn prepare(expr: &Expr, context: Context) -> Result<Expr, EvalError> 
 impl Context {
     fn resolve(self, expr: &mut Expr) -> Result<(), EvalError> {
         match &mut expr.kind {
-            ExprKind::Number { .. } | ExprKind::String(_) => Ok(()),
+            ExprKind::Number { .. } | ExprKind::String(_) | ExprKind::Bytes(_) => Ok(()),
             ExprKind::Vector(selector) => self.selector(selector),
             ExprKind::Matrix(matrix) => {
                 self.selector(&mut matrix.selector)?;
@@ -194,7 +194,7 @@ fn wrap_invariant(expr: &mut Expr) {
 /// Wraps the highest invariant parts below `expr`. Tells whether `expr` itself is invariant, and whether wrapping it helps.
 fn mark(expr: &mut Expr) -> (bool, bool) {
     match &mut expr.kind {
-        ExprKind::Number { .. } | ExprKind::String(_) => (true, false),
+        ExprKind::Number { .. } | ExprKind::String(_) | ExprKind::Bytes(_) => (true, false),
         ExprKind::Vector(selector) => (selector.at.is_some(), selector.at.is_some()),
         // Range vectors are evaluated by the function around them.
         ExprKind::Matrix(matrix) => (matrix.selector.at.is_some(), false),

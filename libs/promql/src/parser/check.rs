@@ -20,7 +20,7 @@ fn complain(position: PositionRange, message: impl Into<String>) -> Checked {
 /// Checks a node and all below it.
 pub(super) fn check(expr: &Expr) -> Checked {
     match &expr.kind {
-        ExprKind::Number { .. } | ExprKind::String(_) => Ok(()),
+        ExprKind::Number { .. } | ExprKind::String(_) | ExprKind::Bytes(_) => Ok(()),
         ExprKind::Vector(selector) => check_selector(selector, expr.position, false),
         ExprKind::Matrix(matrix) => check_selector(&matrix.selector, matrix.selector_position, false),
         ExprKind::Subquery(subquery) => {

@@ -1,6 +1,6 @@
 //! The grammar of expressions: precedence climbing over operators, then primaries with their postfix modifiers.
 
-use super::{duration, functions, lexer::TokenKind, selector, tokens::Tokens};
+use super::{duration, functions, lexer::TokenKind, literal, selector, tokens::Tokens};
 use crate::{
     ast::{
         Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Expr, ExprKind, MatchCardinality, MatrixSelector,
@@ -42,7 +42,11 @@ pub(super) fn settle(mut expr: Expr) -> Expr {
             aggregate.param.iter_mut().for_each(settle_in_place);
         }
         ExprKind::Call(call) => call.args.iter_mut().for_each(settle_in_place),
-        ExprKind::Number { .. } | ExprKind::String(_) | ExprKind::Vector(_) | ExprKind::Matrix(_) => {}
+        ExprKind::Number { .. }
+        | ExprKind::String(_)
+        | ExprKind::Bytes(_)
+        | ExprKind::Vector(_)
+        | ExprKind::Matrix(_) => {}
     }
     expr
 }
@@ -284,6 +288,16 @@ fn bracket(tokens: &mut Tokens<'_>, expr: Expr) -> Result<Expr, ParseError> {
     })
 }
 
+fn string(tokens: &mut Tokens<'_>) -> Result<ExprKind, ParseError> {
+    match literal::unquote_bytes(tokens.text()).map(String::from_utf8) {
+        Some(Err(error)) => {
+            tokens.take();
+            Ok(ExprKind::Bytes(error.into_bytes()))
+        }
+        _ => selector::string(tokens).map(ExprKind::String),
+    }
+}
+
 fn primary(tokens: &mut Tokens<'_>) -> Result<Expr, ParseError> {
     let start = tokens.position();
     let kind = match tokens.peek().kind {
@@ -291,7 +305,7 @@ fn primary(tokens: &mut Tokens<'_>) -> Result<Expr, ParseError> {
             let (value, duration) = duration::number_or_duration(tokens)?;
             ExprKind::Number { value, duration }
         }
-        TokenKind::String => ExprKind::String(selector::string(tokens)?),
+        TokenKind::String => string(tokens)?,
         TokenKind::Op("(") => {
             tokens.take();
             let inner = expression(tokens)?;

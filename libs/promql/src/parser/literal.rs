@@ -22,10 +22,15 @@ pub(crate) fn number(text: &str) -> Option<f64> {
 
 /// The text between quotes, escapes resolved. None if it is malformed or no UTF-8.
 pub(crate) fn unquote(quoted: &str) -> Option<String> {
+    String::from_utf8(unquote_bytes(quoted)?).ok()
+}
+
+/// The bytes between quotes, escapes resolved. None if it is malformed.
+pub(super) fn unquote_bytes(quoted: &str) -> Option<Vec<u8>> {
     let quote = quoted.chars().next()?;
     let inner = quoted.get(1..quoted.len().checked_sub(1)?)?;
     if quote == '`' {
-        return Some(inner.to_owned());
+        return Some(inner.into());
     }
     let mut out = Vec::with_capacity(inner.len());
     let mut chars = inner.chars();
@@ -36,7 +41,7 @@ pub(crate) fn unquote(quoted: &str) -> Option<String> {
             push_char(&mut out, c);
         }
     }
-    String::from_utf8(out).ok()
+    Some(out)
 }
 
 fn push_char(out: &mut Vec<u8>, c: char) {

@@ -30,7 +30,7 @@ pub(super) fn pin(mut expr: Expr, time: i64) -> Option<Expr> {
 fn walk(expr: &mut Expr, time: i64) -> bool {
     let at = At::Time(time);
     match &mut expr.kind {
-        ExprKind::Number { .. } | ExprKind::String(_) => true,
+        ExprKind::Number { .. } | ExprKind::String(_) | ExprKind::Bytes(_) => true,
         ExprKind::Vector(selector) => {
             selector.at.get_or_insert(at);
             true

@@ -26,7 +26,7 @@ use super::{
     parallel::Work,
 };
 use crate::{
-    ast::{Aggregate, AggregateOp},
+    ast::{Aggregate, AggregateOp, ExprKind},
     error::{EvalError, PositionRange},
 };
 pub(super) use exact::{ExactSums, Rest};
@@ -41,6 +41,9 @@ pub(super) async fn eval(
     steps: Steps,
 ) -> Evaluated<Vec<Column>> {
     let param = match &node.param {
+        Some(param) if matches!(param.unwrapped().kind, ExprKind::Bytes(_)) => {
+            return Err(EvalError::Execution(format!("invalid label name {}", param.unwrapped())));
+        }
         Some(param) => Some(evaluator.eval(param, steps).await?),
         None => None,
     };

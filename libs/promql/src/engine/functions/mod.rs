@@ -44,6 +44,10 @@ pub(super) async fn call(
     position: PositionRange,
     steps: Steps,
 ) -> Evaluated<Value> {
+    if let Some(arg) = call.args.iter().find(|arg| matches!(arg.kind, ExprKind::Bytes(_))) {
+        // Labels have names and values of UTF-8 only.
+        return Err(EvalError::Execution(format!("invalid text {arg} in {}()", call.function)));
+    }
     if call.args.iter().any(|arg| arg.value_type() == ValueType::Matrix) {
         return Ok(Value::Vector(range::call(evaluator, call, steps).await?));
     }

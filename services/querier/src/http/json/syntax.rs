@@ -17,6 +17,7 @@ pub(crate) fn syntax_tree(expr: &Expr) -> Value {
     match &expr.kind {
         ExprKind::Number { value, .. } => json!({"type": "numberLiteral", "val": number(*value)}),
         ExprKind::String(text) => json!({"type": "stringLiteral", "val": text}),
+        ExprKind::Bytes(bytes) => json!({"type": "stringLiteral", "val": String::from_utf8_lossy(bytes)}),
         ExprKind::Vector(vector) => Value::Object(selector("vectorSelector", vector)),
         ExprKind::Matrix(matrix) => matrix_selector(matrix),
         ExprKind::Subquery(node) => subquery(node),
