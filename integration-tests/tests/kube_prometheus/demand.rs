@@ -93,12 +93,16 @@ impl Demand {
         };
         let keys: LabelNames = matching.labels.iter().cloned().collect();
         let copied: LabelNames = matching.include.iter().cloned().collect();
-        let many: LabelNames = wanted.difference(&copied).chain(&keys).cloned().collect();
-        let one: LabelNames = keys.union(&copied).cloned().collect();
+        let both = if matching.on { keys.clone() } else { LabelNames::new() };
+        let passed: LabelNames = wanted.difference(&copied).cloned().collect();
+        // Labels to ignore are those that tell the many apart.
+        let many: LabelNames = passed.union(&keys).cloned().collect();
+        let one: LabelNames = both.union(&copied).cloned().collect();
+        let equal: LabelNames = passed.union(&both).cloned().collect();
         let (left, right) = match matching.cardinality {
             MatchCardinality::ManyToOne => (many, one),
             MatchCardinality::OneToMany => (one, many),
-            _ => (many.clone(), many),
+            _ => (equal.clone(), equal),
         };
         self.read(&binary.left, &left, false);
         self.read(&binary.right, &right, false);
