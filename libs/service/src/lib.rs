@@ -9,6 +9,7 @@ mod clock;
 mod components;
 pub mod config;
 mod health;
+mod memory;
 mod random;
 pub mod server;
 mod settings;
@@ -18,6 +19,7 @@ pub use clock::{Clock, DataClock, DataClockSetting, Elapsed, SharedClock, System
 pub use components::{Components, SharedRegistry};
 pub use config::{ByteSize, ConfigError, HumanDuration};
 pub use health::{Condition, Health};
+pub use memory::{MemoryPool, OutOfMemory, available_memory};
 pub use random::Random;
 pub use settings::{AdminSettings, DataClockSettings, MemberSettings, OpenListener, PublicSettings};
 pub use signals::cancel_on_signal;

@@ -12,6 +12,8 @@ use narthex_service::{
 };
 use narthex_telemetry::TelemetrySettings;
 
+use crate::memory::{MemoryArgs, MemoryLimits};
+
 /// Answers PromQL over HTTP from the ingesters of all partitions and from the blocks in the bucket.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "narthex-querier", version)]
@@ -170,6 +172,28 @@ pub struct QueryArgs {
     )]
     pub max_waiting_per_workspace: usize,
 
+    /// Requests of all workspaces that may wait; more are refused with 503
+    #[arg(
+        long = "query.max-waiting",
+        env = "NARTHEX_QUERY_MAX_WAITING",
+        value_name = "NUMBER",
+        default_value_t = 2_000
+    )]
+    pub max_waiting_of_all: usize,
+
+    /// What queries may occupy.
+    #[command(flatten)]
+    pub memory: MemoryArgs,
+
+    /// Longest time that a client may take to receive an answer; then its connection is closed and the memory of the answer freed
+    #[arg(
+        long = "query.send-timeout",
+        env = "NARTHEX_QUERY_SEND_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "5m"
+    )]
+    pub send_timeout: HumanDuration,
+
     /// Ask one more owner of a partition, or the next store-gateway for a block, when those asked have not sent anything for
     /// this long
     #[arg(
@@ -206,6 +230,12 @@ pub struct QuerySettings {
     pub max_concurrent_per_workspace: usize,
     /// Requests waiting for one workspace.
     pub max_waiting_per_workspace: usize,
+    /// Requests waiting in the process.
+    pub max_waiting: usize,
+    /// What queries may occupy.
+    pub memory: MemoryLimits,
+    /// Longest time of sending an answer.
+    pub send_timeout: Duration,
     /// Silence after which another owner is asked.
     pub hedge_after: Duration,
 }
@@ -227,6 +257,9 @@ impl From<&QueryArgs> for QuerySettings {
             max_concurrent: args.max_concurrent,
             max_concurrent_per_workspace: args.max_concurrent_per_workspace,
             max_waiting_per_workspace: args.max_waiting_per_workspace,
+            max_waiting: args.max_waiting_of_all,
+            memory: args.memory.limits(),
+            send_timeout: args.send_timeout.get(),
             hedge_after: args.hedge_after.get(),
         }
     }

@@ -18,9 +18,11 @@ mod query;
 mod range;
 mod router;
 mod selectors;
+mod sending;
 mod series;
 mod status;
 mod time;
+mod turns;
 
 #[cfg(test)]
 mod http_test;

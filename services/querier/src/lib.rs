@@ -8,6 +8,7 @@
 
 mod config;
 mod http;
+mod memory;
 mod metrics;
 mod querier;
 pub mod read;
@@ -15,6 +16,7 @@ mod reads;
 mod run;
 
 pub use config::{Config, QueryArgs, QuerySettings};
+pub use memory::{MemoryArgs, MemoryLimits};
 pub use querier::{Querier, routes_over, with_cors};
 pub use reads::{Lookup, Reads};
 pub use run::{RunError, run};

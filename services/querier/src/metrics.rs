@@ -40,6 +40,10 @@ pub(crate) struct Metrics {
     pub(crate) series: Histogram,
     pub(crate) running: Gauge,
     pub(crate) waiting: Gauge,
+    pub(crate) waited: Histogram,
+    pub(crate) memory: Gauge,
+    pub(crate) out_of_memory: Family<Reason, Counter>,
+    pub(crate) cut_off: Counter,
     pub(crate) refused: Family<Reason, Counter>,
     pub(crate) owner_failures: Family<Reason, Counter>,
     pub(crate) hedged: Counter,
@@ -67,6 +71,10 @@ impl Metrics {
             series: Histogram::new(SIZES),
             running: Gauge::default(),
             waiting: Gauge::default(),
+            waited: Histogram::new(DURATIONS),
+            memory: Gauge::default(),
+            out_of_memory: Family::default(),
+            cut_off: Counter::default(),
             refused: Family::default(),
             owner_failures: Family::default(),
             hedged: Counter::default(),
@@ -103,6 +111,7 @@ impl Metrics {
             "Requests refused by a limit, by reason",
             metrics.refused.clone(),
         );
+        metrics.register_bounds(registry);
         let help = "Reads that an owner did not answer completely, by reason";
         registry.register("owner_read_failures", help, metrics.owner_failures.clone());
         registry.register(
@@ -125,6 +134,17 @@ impl Metrics {
         );
         metrics.register_blocks(registry);
         metrics
+    }
+
+    fn register_bounds(&self, registry: &mut Registry) {
+        let help = "Time that requests waited for a slot before they ran";
+        registry.register("query_wait_seconds", help, self.waited.clone());
+        let help = "Bytes of memory that queries have taken, their answers included until clients have them";
+        registry.register("query_memory_bytes", help, self.memory.clone());
+        let help = "Refusals of memory, by whose bound it was: the query's, the workspace's or the process's";
+        registry.register("query_memory_refusals", help, self.out_of_memory.clone());
+        let help = "Answers that were given up because the client did not take them in time";
+        registry.register("answers_cut_off", help, self.cut_off.clone());
     }
 
     fn register_blocks(&self, registry: &mut Registry) {

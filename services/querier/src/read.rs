@@ -29,6 +29,7 @@ mod failure;
 mod fetch;
 mod gateways;
 mod heads;
+mod held;
 mod merge;
 mod owners;
 mod partition;

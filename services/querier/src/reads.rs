@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use narthex_model::{Labels, Matcher, MetricMetadata, TimeRange, WorkspaceId};
-use narthex_promql::{SeriesSource, SourceError};
+use narthex_promql::{Reservation, SeriesSource, SourceError};
 
 /// Which series a request for names, values or series looks at.
 #[derive(Debug, Clone)]
@@ -17,13 +17,16 @@ pub struct Lookup {
     pub range: TimeRange,
     /// Most results that are wanted, from the start of their order.
     pub limit: Option<usize>,
+    /// What the answers occupy, of all sources together.
+    pub memory: Reservation,
 }
 
 /// Reads of all workspaces. Dropping a future cancels what it reads.
 #[async_trait]
 pub trait Reads: Send + Sync + 'static {
     /// The samples of a workspace for one query, whose steps lie in a range; the limits of reading hold for its reads together.
-    fn source(&self, workspace: WorkspaceId, range: TimeRange) -> Arc<dyn SeriesSource>;
+    /// What is read takes its memory from the budget of `memory`.
+    fn source(&self, workspace: WorkspaceId, range: TimeRange, memory: Reservation) -> Arc<dyn SeriesSource>;
 
     /// Names of labels, ascending.
     async fn label_names(&self, workspace: WorkspaceId, lookup: &Lookup) -> Result<Vec<String>, SourceError>;

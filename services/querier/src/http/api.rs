@@ -8,14 +8,11 @@ use narthex_promql::Engine;
 use narthex_service::{Components, DataClock, SharedClock, timeout};
 use tracing::Instrument;
 
-use super::{
-    ApiError, ErrorKind,
-    call::Call,
-    gate::{Gate, GateLimits},
-};
+use super::{ApiError, ErrorKind, call::Call, gate::Gate, sending::Sending, turns::GateLimits};
 use crate::{
     config::QuerySettings,
-    metrics::{Kind, Metrics, Outcome},
+    memory::QueryMemory,
+    metrics::{Kind, Metrics, Outcome, Reason},
     reads::Reads,
 };
 
@@ -27,6 +24,7 @@ pub(crate) struct Api {
     pub(crate) clock: SharedClock,
     pub(crate) data_clock: DataClock,
     pub(crate) metrics: Metrics,
+    pub(crate) memory: QueryMemory,
     gate: Gate,
 }
 
@@ -40,17 +38,26 @@ impl Api {
         let limits = GateLimits {
             running: settings.max_concurrent,
             running_per_workspace: settings.max_concurrent_per_workspace,
+            waiting: settings.max_waiting,
             waiting_per_workspace: settings.max_waiting_per_workspace,
         };
         Self {
             reads,
             engine: Engine::new(settings.engine()),
-            gate: Gate::new(limits, metrics.clone()),
+            gate: Gate::new(limits, components.clock.clone(), metrics.clone()),
+            memory: QueryMemory::new(settings.memory, metrics.clone()),
             settings,
             clock: components.clock.clone(),
             data_clock: components.data_clock.clone(),
             metrics,
         }
+    }
+
+    /// How answers are sent.
+    pub(crate) fn sending(&self) -> Sending {
+        let (limit, clock, cut_off) =
+            (self.settings.send_timeout, self.clock.clone(), self.metrics.cut_off.clone());
+        Sending { limit, clock, cut_off }
     }
 
     /// Seconds since a reading of the clock.
@@ -73,9 +80,12 @@ impl Api {
         workspace: WorkspaceId,
         limit: Duration,
     ) -> Result<super::gate::Slot, ApiError> {
-        match timeout(&*self.clock, limit, self.gate.enter(workspace)).await {
+        match timeout(&*self.clock, limit, self.gate.enter(workspace, limit)).await {
             Ok(slot) => slot,
-            Err(_) => Err(ApiError::new(ErrorKind::Timeout, "query timed out in query queue")),
+            Err(_) => {
+                self.metrics.refused.get_or_create(&Reason { reason: "waited_too_long" }).inc();
+                Err(ApiError::new(ErrorKind::Timeout, "query timed out in query queue"))
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use http::{Method, Request, StatusCode, header};
 use narthex_cluster::{Workspace, WorkspaceStatus};
 use narthex_edge::Authenticated;
 use narthex_model::{Labels, Matcher, MetricMetadata, MetricType, TimeRange, WorkspaceId};
-use narthex_promql::{SelectedSeries, Selection, SeriesData, SeriesSource, SourceError};
+use narthex_promql::{Reservation, SelectedSeries, Selection, SeriesData, SeriesSource, SourceError};
 use narthex_service::Components;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -66,7 +66,7 @@ impl SeriesSource for Memory {
 
 #[async_trait]
 impl Reads for Memory {
-    fn source(&self, workspace: WorkspaceId, _: TimeRange) -> Arc<dyn SeriesSource> {
+    fn source(&self, workspace: WorkspaceId, _: TimeRange, _: Reservation) -> Arc<dyn SeriesSource> {
         assert_eq!(workspace, WORKSPACE);
         Arc::new(self.clone())
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
+use narthex_promql::Reservation;
 
 use super::{Api, ApiError, call::Call, json::write_string, limits, names, selectors, status::success_list};
 use crate::reads::Lookup;
@@ -14,7 +15,7 @@ pub(crate) async fn names(State(api): State<Arc<Api>>, call: Call) -> Response {
         lookup.limit = limit.map(|limit| limit.saturating_add(1));
         let work = api.reads.label_names(call.workspace, &lookup);
         let names = api.within(call.workspace, api.settings.timeout, work).await?;
-        Ok(strings(names, limit))
+        Ok(strings(&api, lookup.memory, names, limit))
     })
     .await
 }
@@ -30,7 +31,7 @@ pub(crate) async fn values(State(api): State<Arc<Api>>, call: Call) -> Response 
         lookup.limit = limit.map(|limit| limit.saturating_add(1));
         let work = api.reads.label_values(call.workspace, &name, &lookup);
         let values = api.within(call.workspace, api.settings.timeout, work).await?;
-        Ok(strings(values, limit))
+        Ok(strings(&api, lookup.memory, values, limit))
     })
     .await
 }
@@ -39,9 +40,10 @@ fn lookup(api: &Api, call: &Call) -> Result<(Lookup, Option<usize>), ApiError> {
     let limit = call.params.limit()?;
     let range = limits::metadata_range(api, call)?;
     let selectors = selectors::parse(&call.params).map_err(ApiError::bad_data)?;
-    Ok((Lookup { selectors, range, limit: None }, limit))
+    let memory = api.memory.reservation(call.workspace);
+    Ok((Lookup { selectors, range, limit: None, memory }, limit))
 }
 
-fn strings(values: Vec<String>, limit: Option<usize>) -> Response {
-    success_list(values, limit, |out, value| write_string(out, value))
+fn strings(api: &Api, memory: Reservation, values: Vec<String>, limit: Option<usize>) -> Response {
+    success_list(api, memory, values, limit, |out, value| write_string(out, value))
 }

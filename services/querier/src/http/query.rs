@@ -3,14 +3,14 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::{
-    body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
-use futures::stream;
 use http::header;
 use narthex_model::{TimeRange, TimestampMs};
-use narthex_promql::{Annotations, Control, Engine, EvalError, Expr, QueryResult, QueryValue, SeriesSource};
+use narthex_promql::{
+    Annotations, Control, Engine, EvalError, Expr, QueryResult, QueryValue, Reservation, SeriesSource,
+};
 use narthex_service::timeout;
 
 use super::{
@@ -104,8 +104,9 @@ impl Plan {
         let _slot = api.enter(call.workspace, limit).await?;
         let queued = api.seconds_since(start);
         let left = limit.saturating_sub(api.clock.monotonic().saturating_sub(start));
-        let source = api.reads.source(call.workspace, times.range());
-        let control = Control::default();
+        let memory = api.memory.query(call.workspace);
+        let source = api.reads.source(call.workspace, times.range(), Reservation::of(Arc::clone(&memory)));
+        let control = Control::default().with_memory(memory);
         let _stop = Stop(control.clone());
         let begin = api.clock.monotonic();
         let work = self.evaluate(&*source, times, &control);
@@ -181,7 +182,7 @@ pub(crate) fn respond(
     let asked = call.params.get("stats");
     let ends = annotations(result.annotations, truncated, asked);
     let body = QueryBody::new(result.value, (!asked.is_empty()).then_some(&stats), &ends);
-    let body = Body::from_stream(stream::iter(body.map(Ok::<_, std::convert::Infallible>)));
+    let body = api.sending().body(body, result.memory);
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 

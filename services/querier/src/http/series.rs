@@ -16,10 +16,12 @@ pub(crate) async fn series(State(api): State<Arc<Api>>, call: Call) -> Response 
         let range = limits::metadata_range(&api, &call)?;
         let selectors =
             selectors::parse(&call.params).map_err(|reason| ApiError::parameter("match[]", reason))?;
-        let lookup = Lookup { selectors, range, limit: limit.map(|limit| limit.saturating_add(1)) };
+        let (most, memory) =
+            (limit.map(|limit| limit.saturating_add(1)), api.memory.reservation(call.workspace));
+        let lookup = Lookup { selectors, range, limit: most, memory };
         let work = api.reads.series(call.workspace, &lookup);
         let series = api.within(call.workspace, api.settings.timeout, work).await?;
-        Ok(success_list(series, limit, write_labels))
+        Ok(success_list(&api, lookup.memory, series, limit, write_labels))
     })
     .await
 }

@@ -1,16 +1,14 @@
 //! The success envelope and small answers: `status/buildinfo`, `format_query`, `parse_query` and `query_exemplars`.
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
-    body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures::stream;
 use http::header;
-use narthex_promql::Expr;
+use narthex_promql::{Expr, Reservation};
 
 use super::{
     Api, ApiError,
@@ -46,8 +44,10 @@ pub(crate) fn success(write: impl FnOnce(&mut Vec<u8>)) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// A success with a list, cut to a limit; its text is made in pieces as the connection takes them.
+/// A success with a list, cut to a limit; its text is made in pieces as the connection takes them. The list occupies `memory`.
 pub(crate) fn success_list<T: Send + 'static>(
+    api: &Api,
+    memory: Reservation,
     mut items: Vec<T>,
     limit: Option<usize>,
     write: impl Fn(&mut Vec<u8>, &T) + Send + 'static,
@@ -75,9 +75,9 @@ pub(crate) fn success_list<T: Send + 'static>(
             }
             started = true;
         }
-        (!out.is_empty()).then(|| Ok::<_, Infallible>(Bytes::from(out)))
+        (!out.is_empty()).then(|| Bytes::from(out))
     });
-    let body = Body::from_stream(stream::iter(pieces));
+    let body = api.sending().body(pieces, memory);
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 

@@ -8,10 +8,15 @@ use std::{mem, sync::Arc};
 
 use narthex_chunk::{Chunk, Encoding};
 use narthex_model::{Epoch, Histogram, Labels, ManifestRevision, RingRevision, TimeRange, TimestampMs};
-use narthex_promql::SeriesData;
+use narthex_promql::{Reservation, SeriesData};
 use narthex_rpc::v1::{self, select_response::Part};
 
-use super::{Budget, Failure, failure::OwnerError, series_merge::tidy};
+use super::{
+    Budget, Failure,
+    failure::OwnerError,
+    held::{make_room, take_histograms, take_series},
+    series_merge::tidy,
+};
 
 /// What an owner says of itself with every answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,6 +53,7 @@ pub struct Answer<T> {
 pub struct AnswerBuilder {
     range: TimeRange,
     budget: Budget,
+    memory: Reservation,
     state: Option<AnswerState>,
     series: Vec<SeriesData>,
     samples: u64,
@@ -56,7 +62,14 @@ pub struct AnswerBuilder {
 impl AnswerBuilder {
     /// An answer for a time range, within a budget.
     pub fn new(range: TimeRange, budget: Budget) -> Self {
-        Self { range, budget, state: None, series: Vec::new(), samples: 0 }
+        let memory = Reservation::default();
+        Self { range, budget, memory, state: None, series: Vec::new(), samples: 0 }
+    }
+
+    /// The same, its memory taken from the query's.
+    #[must_use]
+    pub(crate) fn within(self, memory: Reservation) -> Self {
+        Self { memory, ..self }
     }
 
     /// Takes the next message.
@@ -80,6 +93,7 @@ impl AnswerBuilder {
 
     fn push_series(&mut self, bytes: bytes::Bytes) -> Result<(), OwnerError> {
         self.budget.charge_bytes(bytes.len()).map_err(OwnerError::Fatal)?;
+        take_series(bytes.len(), &self.memory).map_err(OwnerError::Fatal)?;
         let labels = Labels::from_canonical(bytes).map_err(|error| Failure::Malformed(error.to_string()))?;
         if self.series.last().is_some_and(|last| last.labels >= labels) {
             return Err(Failure::Malformed(format!("series {labels} is out of order")).into());
@@ -100,6 +114,11 @@ impl AnswerBuilder {
         let series =
             series.ok_or_else(|| malformed(format!("chunk of the unknown series {}", chunk.series)))?;
         let v1::Chunk { samples, min_ms, max_ms, data, .. } = chunk;
+        let room = match encoding {
+            Encoding::Histograms => take_histograms(samples, data.len(), &self.memory),
+            _ => make_room(series, samples, data.len(), &self.memory),
+        };
+        room.map_err(OwnerError::Fatal)?;
         let chunk = Chunk { encoding, samples, min_ms, max_ms, data };
         decode(&chunk, self.range, series).map_err(malformed)
     }

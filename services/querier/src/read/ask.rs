@@ -8,11 +8,15 @@ use narthex_manifest::Entry;
 use narthex_model::{
     Labels, MatchOp, Matcher, MetricMetadata, MetricType, PartitionId, RingRevision, TimeRange, WorkspaceId,
 };
-use narthex_promql::{Selection, SeriesData};
+use narthex_promql::{Reservation, Selection, SeriesData};
 use narthex_rpc::v1::{self, label_matcher::Op, series_response::Part};
+use tokio::task::yield_now;
 
 use super::{
-    Answer, AnswerBuilder, AnswerState, Budget, Failure, Owners, failure::OwnerError, partition::OwnerCall,
+    Answer, AnswerBuilder, AnswerState, Budget, Failure, Owners,
+    failure::OwnerError,
+    held::{Held, busy},
+    partition::OwnerCall,
 };
 use crate::reads::Lookup;
 
@@ -23,6 +27,8 @@ pub(crate) struct Context {
     pub(crate) workspace: WorkspaceId,
     pub(crate) range: TimeRange,
     pub(crate) budget: Budget,
+    /// What the query's answers may occupy; those of series take theirs apart from it.
+    pub(crate) memory: Reservation,
 }
 
 /// What a source is asked for.
@@ -51,7 +57,11 @@ impl Context {
     }
 
     /// Samples of all series that match.
-    pub(crate) fn select(mut self, selection: &Selection, target: Target) -> OwnerCall<Vec<SeriesData>> {
+    pub(crate) fn select(
+        mut self,
+        selection: &Selection,
+        target: Target,
+    ) -> OwnerCall<Held<Vec<SeriesData>>> {
         if matches!(target, Target::Blocks(_)) {
             self.budget = self.budget.for_blocks();
         }
@@ -70,12 +80,16 @@ impl Context {
             let (context, request) = (self.clone(), request.clone());
             Box::pin(async move {
                 let mut stream = context.owners.select(&owner, request).await?;
-                let mut answer = AnswerBuilder::new(context.range, context.budget);
+                let memory = context.memory.another();
+                let mut answer = AnswerBuilder::new(context.range, context.budget).within(memory.clone());
                 while let Some(message) = stream.next().await {
                     progress.tick();
                     answer.push(message?)?;
+                    // A source in the same process always has the next message ready.
+                    yield_now().await;
                 }
-                answer.finish()
+                let Answer { state, data } = busy(|| answer.finish())?;
+                Ok(Answer { state, data: Held { data, memory } })
             })
         })
     }
@@ -149,6 +163,7 @@ impl Context {
         }
         let bytes = answer.values.iter().map(|value| value.len() + size_of::<String>()).sum();
         self.budget.charge_bytes(bytes).map_err(OwnerError::Fatal)?;
+        self.memory.grow(bytes).map_err(OwnerError::Fatal)?;
         Ok(Answer { state, data: answer.values })
     }
 
@@ -163,6 +178,7 @@ impl Context {
             Some(Part::Series(batch)) => {
                 for bytes in batch.labels {
                     self.budget.charge_bytes(bytes.len()).map_err(OwnerError::Fatal)?;
+                    self.memory.grow(bytes.len() + 2 * size_of::<Labels>()).map_err(OwnerError::Fatal)?;
                     let labels = Labels::from_canonical(bytes)
                         .map_err(|error| Failure::Malformed(error.to_string()))?;
                     if found.last().is_some_and(|last| *last >= labels) {

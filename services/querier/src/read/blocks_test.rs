@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use narthex_cluster::{Cluster, Instance, Role, Snapshot};
 use narthex_manifest::Freshness;
 use narthex_model::{Labels, Matcher, TimeRange, TimestampMs, WorkspaceId, Zone};
-use narthex_promql::{SelectHints, Selection, SourceError};
+use narthex_promql::{Reservation, SelectHints, Selection, SourceError};
 use narthex_ring::{Replication, Ring};
 use narthex_rpc::RpcError;
 use narthex_service::Components;
@@ -109,7 +109,7 @@ impl Rig {
 async fn select(reader: &Reader, matchers: &[Matcher], range: std::ops::RangeInclusive<i64>) -> Found {
     let (matchers, range) = (matchers.to_vec(), TimeRange::from(range));
     let selection = Selection { matchers, range, hints: SelectHints::default() };
-    let selected = reader.source(WORKSPACE, AT_ONCE).select(&selection).await?;
+    let selected = reader.source(WORKSPACE, AT_ONCE, Reservation::default()).select(&selection).await?;
     let plain = |one: narthex_promql::SeriesData| {
         (one.labels.metric_name().to_owned(), one.timestamps.into_iter().zip(one.values).collect())
     };
@@ -391,7 +391,12 @@ async fn names_values_and_series_are_unions_of_heads_and_blocks() {
     let (reader, _) = rig.reader();
     rig.catalogue.commit(1, &[held("a", &[(1, 1.0)]), held("c", &[(1, 1.0)])]);
     rig.holding(&[held("b", &[(1, 1.0)]), held("c", &[(1, 1.0)])], 0);
-    let lookup = |limit| Lookup { selectors: Vec::new(), range: TimeRange::ALL, limit };
+    let lookup = |limit| Lookup {
+        selectors: Vec::new(),
+        range: TimeRange::ALL,
+        limit,
+        memory: Reservation::default(),
+    };
     let names = reader.label_names(WORKSPACE, &lookup(None)).await;
     assert_eq!(names, Ok(["a", "b", "c"].map(String::from).to_vec()));
     let values = reader.label_values(WORKSPACE, "x", &lookup(Some(2))).await;

@@ -16,6 +16,7 @@ use tracing::Instrument;
 use super::{
     Reader,
     ask::Target,
+    held::busy,
     partition::{PartitionError, PartitionRead},
     reader::Question,
 };
@@ -110,7 +111,7 @@ impl Reader {
             let (merge, metrics) = (question.merge, self.0.metrics.clone());
             let work = async move {
                 let counted = read.run().await?;
-                Ok((merge(counted.copies, &metrics), counted.manifest_revision))
+                Ok((busy(|| merge(counted.copies, &metrics)), counted.manifest_revision))
             };
             tasks.spawn(work.in_current_span());
         }

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use narthex_cluster::{Cluster, Snapshot};
 use narthex_model::{Labels, MetricMetadata, TimeRange, WorkspaceId, Zone};
-use narthex_promql::{SelectedSeries, Selection, SeriesData, SeriesSource, SourceError};
+use narthex_promql::{Reservation, SelectedSeries, Selection, SeriesData, SeriesSource, SourceError};
 use narthex_service::{Random, SharedClock};
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
     catalogue::{Departures, Manifests},
     fetch::Ask,
     gateways::Gateways,
+    held::{Held, busy, gather, settled},
     merge::{have_conflicts, merge_copies, merge_partitions},
 };
 use crate::{
@@ -117,10 +118,10 @@ impl Reader {
         }
     }
 
-    fn context(&self, workspace: WorkspaceId, range: TimeRange) -> Context {
+    fn context(&self, workspace: WorkspaceId, range: TimeRange, memory: Reservation) -> Context {
         let at_once = TimeRange { min: range.max, max: range.max };
         let budget = Budget::of_query(self.0.limits, at_once, self.0.metrics.refused.clone());
-        Context { owners: self.0.owners.clone(), workspace, range, budget }
+        Context { owners: self.0.owners.clone(), workspace, range, budget, memory }
     }
 
     /// The union of what partitions and blocks list, up to a limit.
@@ -136,7 +137,8 @@ impl Reader {
         let blocks = Some(BlockFilter::new(lookup.range, &lookup.selectors));
         let merge = |copies: Vec<Vec<T>>, _: &Metrics| first_of(copies, None);
         let question = Question { workspace, ask, differ: |_| false, merge, blocks };
-        Ok(first_of(self.read(question).await?, lookup.limit))
+        let parts = self.read(question).await?;
+        Ok(busy(|| first_of(parts, lookup.limit)))
     }
 }
 
@@ -146,6 +148,7 @@ struct WorkspaceSource {
     workspace: WorkspaceId,
     /// What all reads of the query share.
     budget: Budget,
+    memory: Reservation,
 }
 
 #[async_trait]
@@ -157,6 +160,7 @@ impl SeriesSource for WorkspaceSource {
             workspace: self.workspace,
             range: request.range,
             budget: budget.clone(),
+            memory: self.memory.another(),
         };
         let selection = request.clone();
         let metrics = &self.reader.0.metrics;
@@ -164,13 +168,14 @@ impl SeriesSource for WorkspaceSource {
             workspace: self.workspace,
             ask: Arc::new(move |target| context.clone().select(&selection, target)),
             differ: |copies| {
-                let views: Vec<&[SeriesData]> = copies.iter().map(|copy| copy.as_slice()).collect();
+                let views: Vec<&[SeriesData]> = copies.iter().map(|copy| copy.data.as_slice()).collect();
                 have_conflicts(&views)
             },
             merge: |copies, metrics| {
+                let (copies, memory) = gather(copies);
                 let merged = merge_copies(copies);
                 metrics.conflicts.inc_by(merged.conflicts);
-                merged.series
+                settled(merged.series, memory)
             },
             blocks: Some(BlockFilter::new(request.range, std::slice::from_ref(&request.matchers))),
         };
@@ -179,21 +184,23 @@ impl SeriesSource for WorkspaceSource {
         metrics.received_bytes.inc_by(heads);
         metrics.gateway_bytes.inc_by(blocks);
         let parts = parts.map_err(|error| budget.explain(error));
-        let series = merge_partitions(parts?);
+        let (parts, memory) = gather(parts?);
+        let Held { data: series, memory } = busy(|| settled(merge_partitions(parts), memory));
         budget.settle(&series)?;
-        Ok(SelectedSeries { series, ..SelectedSeries::default() })
+        Ok(SelectedSeries { series, memory, ..SelectedSeries::default() })
     }
 }
 
 #[async_trait]
 impl Reads for Reader {
-    fn source(&self, workspace: WorkspaceId, range: TimeRange) -> Arc<dyn SeriesSource> {
+    fn source(&self, workspace: WorkspaceId, range: TimeRange, memory: Reservation) -> Arc<dyn SeriesSource> {
         let budget = Budget::of_query(self.0.limits, range, self.0.metrics.refused.clone());
-        Arc::new(WorkspaceSource { reader: self.clone(), workspace, budget })
+        Arc::new(WorkspaceSource { reader: self.clone(), workspace, budget, memory })
     }
 
     async fn label_names(&self, workspace: WorkspaceId, lookup: &Lookup) -> Result<Vec<String>, SourceError> {
-        let (context, wanted) = (self.context(workspace, lookup.range), lookup.clone());
+        let (context, wanted) =
+            (self.context(workspace, lookup.range, lookup.memory.clone()), lookup.clone());
         let ask = move |target| context.clone().label_names(&wanted, target);
         self.union(workspace, lookup, Arc::new(ask)).await
     }
@@ -204,14 +211,16 @@ impl Reads for Reader {
         name: &str,
         lookup: &Lookup,
     ) -> Result<Vec<String>, SourceError> {
-        let (context, wanted) = (self.context(workspace, lookup.range), lookup.clone());
+        let (context, wanted) =
+            (self.context(workspace, lookup.range, lookup.memory.clone()), lookup.clone());
         let name = name.to_owned();
         let ask = move |target| context.clone().label_values(&name, &wanted, target);
         self.union(workspace, lookup, Arc::new(ask)).await
     }
 
     async fn series(&self, workspace: WorkspaceId, lookup: &Lookup) -> Result<Vec<Labels>, SourceError> {
-        let (context, wanted) = (self.context(workspace, lookup.range), lookup.clone());
+        let (context, wanted) =
+            (self.context(workspace, lookup.range, lookup.memory.clone()), lookup.clone());
         let ask = move |target| context.clone().series(&wanted, target);
         self.union(workspace, lookup, Arc::new(ask)).await
     }
@@ -221,7 +230,8 @@ impl Reads for Reader {
         workspace: WorkspaceId,
         metric: &str,
     ) -> Result<BTreeSet<MetricMetadata>, SourceError> {
-        let (context, metric) = (self.context(workspace, TimeRange::ALL), metric.to_owned());
+        let (context, metric) =
+            (self.context(workspace, TimeRange::ALL, Reservation::default()), metric.to_owned());
         let question = Question {
             workspace,
             ask: Arc::new(move |target| context.clone().metadata(&metric, target)),

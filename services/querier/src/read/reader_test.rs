@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use narthex_cluster::{CatchUp, Cluster, NotCurrent, Snapshot};
 use narthex_model::{Labels, Matcher, TimeRange, TimestampMs, WorkspaceId};
-use narthex_promql::{SelectHints, SelectedSeries, Selection, SourceError};
+use narthex_promql::{Reservation, SelectHints, SelectedSeries, Selection, SourceError};
 use narthex_ring::{Replication, Ring};
 use narthex_rpc::RpcError;
 use narthex_service::{Components, SystemClock};
@@ -18,6 +18,7 @@ use super::{
     fake_owners::{Conduct, Fake, FakeOwners, ring},
 };
 use crate::{
+    memory::{MemoryLimits, QueryMemory},
     metrics::Metrics,
     reads::{Lookup, Reads},
 };
@@ -62,7 +63,7 @@ async fn select(reader: &Reader) -> Result<SelectedSeries, SourceError> {
         range: TimeRange::from(0..=1_000),
         hints: SelectHints::default(),
     };
-    reader.source(WORKSPACE, AT_ONCE).select(&selection).await
+    reader.source(WORKSPACE, AT_ONCE, Reservation::default()).select(&selection).await
 }
 
 /// Names with their samples.
@@ -257,7 +258,12 @@ async fn names_values_and_series_are_unions() {
         ("c-0", Fake::holding("m2", &[(1, 1.0)])),
     ]);
     let (reader, _) = reader(&owners, 1);
-    let lookup = |limit| Lookup { selectors: Vec::new(), range: TimeRange::ALL, limit };
+    let lookup = |limit| Lookup {
+        selectors: Vec::new(),
+        range: TimeRange::ALL,
+        limit,
+        memory: Reservation::default(),
+    };
     assert_eq!(reader.label_names(WORKSPACE, &lookup(None)).await, Ok(vec!["m1".into(), "m2".into()]));
     assert_eq!(reader.label_values(WORKSPACE, "x", &lookup(Some(1))).await, Ok(vec!["m1".into()]));
     let named = |name: &str| Labels::from_pairs([("__name__", name)]);
@@ -266,4 +272,38 @@ async fn names_values_and_series_are_unions() {
     assert_eq!(metadata.len(), 2, "what two owners say differently is both told");
     owners.owners.lock().clear();
     assert!(matches!(reader.label_names(WORKSPACE, &lookup(None)).await, Err(SourceError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn what_answers_occupy_is_taken_while_they_are_read_and_held_with_the_series() {
+    let samples: Vec<_> = (0..90).map(|at| (at, at as f64)).collect();
+    let fake = Fake::holding("up", &samples);
+    let owners = FakeOwners::new(["a-0", "b-0", "c-0"].map(|name| (name, fake.clone())));
+    let (reader, metrics) = reader(&owners, 1);
+    let bytes = 90 * 16;
+    let within = |query| {
+        let limits = MemoryLimits { process: 1 << 20, workspace: 1 << 20, query };
+        QueryMemory::new(limits, metrics.clone())
+    };
+    let selection = Selection {
+        matchers: vec![Matcher::equal("x", "y")],
+        range: TimeRange::from(0..=1_000),
+        hints: SelectHints::default(),
+    };
+    let memory = within(bytes);
+    let source = reader.source(WORKSPACE, AT_ONCE, memory.reservation(WORKSPACE));
+    let refused = source.select(&selection).await.expect_err("labels and a second copy are more");
+    assert!(
+        matches!(&refused, SourceError::LimitExceeded(text) if text.contains("--query.memory-per-query"))
+    );
+    drop(source);
+    assert_eq!(metrics.memory.get(), 0, "a refused read leaves nothing");
+
+    let memory = within(100 * bytes);
+    let source = reader.source(WORKSPACE, AT_ONCE, memory.reservation(WORKSPACE));
+    let selected = source.select(&selection).await.expect("enough");
+    let held = metrics.memory.get() as u64;
+    assert!((bytes..2 * bytes).contains(&held), "one of two copies is left: {held} of {bytes}");
+    drop(selected);
+    assert_eq!(metrics.memory.get(), 0);
 }
