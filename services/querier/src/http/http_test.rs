@@ -1,5 +1,7 @@
 //! The API over samples in memory: envelopes, errors, methods, encodings.
 
+mod asks;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
