@@ -52,8 +52,13 @@ pub(in crate::engine) fn candidates(
     notes: &mut Notes,
 ) -> Vec<Column> {
     let steps = fragment.step_times();
+    let asked = fragment.param.unwrap_or_default();
+    if nothing_chosen(fragment.op, &[asked]) {
+        // Nor is anything noted.
+        return Vec::new();
+    }
     let one_more = f64::from(u8::from(by_value(fragment.op)));
-    let param = vec![fragment.param.unwrap_or_default() + one_more; steps.count];
+    let param = vec![asked + one_more; steps.count];
     let mut choice = Choice::new(fragment.op, &columns, steps);
     for group in members(&columns, &fragment.grouping()) {
         choice.group(&columns, &group.members, &param);

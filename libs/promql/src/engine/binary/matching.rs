@@ -86,8 +86,10 @@ pub(super) async fn eval(
         operation.meet(&mut notes, meeting, steps, &mut out)?;
     }
     notes.finish(&mut evaluator.notes);
-    out.retain(|column: &Column| !column.is_empty());
-    merge_same(out)
+    out.retain(|(_, column): &(usize, Column)| !column.is_empty());
+    // In the order of the many side.
+    out.sort_by_key(|(place, _)| *place);
+    merge_same(out.into_iter().map(|(_, column)| column).collect())
 }
 
 /// Result columns of one meeting, by the pair of series that made them.
@@ -103,7 +105,7 @@ impl Operation<'_> {
         notes: &mut StepNotes,
         meeting: &Meeting,
         steps: Steps,
-        out: &mut Vec<Column>,
+        out: &mut Vec<(usize, Column)>,
     ) -> Evaluated<()> {
         let one_to_one = self.matching.cardinality == MatchCardinality::OneToOne;
         // Prometheus does not swap these with the sides: after `group_right`, `fill_left` stands in for the many side.
@@ -141,11 +143,19 @@ impl Operation<'_> {
             }
             if let Some(one) = one.filter(|_| matched == 0 && fill_many.is_some()) {
                 self.combine(notes, (None, Some(one)), (fill_many, None), at, &mut results);
-                notes.settle(at, self.many.len() + one);
+                notes.settle(at, self.place((None, Some(one))));
             }
         }
-        out.append(&mut results.columns);
+        let mut places: Vec<(usize, usize)> =
+            results.places.iter().map(|(pair, column)| (*column, self.place(*pair))).collect();
+        places.sort_unstable();
+        out.extend(places.into_iter().map(|(_, place)| place).zip(results.columns));
         Ok(())
+    }
+
+    /// Where a pair is among all: those without a series of the many side come last.
+    fn place(&self, (many, one): (Option<usize>, Option<usize>)) -> usize {
+        many.unwrap_or_else(|| self.many.len() + one.unwrap_or_default())
     }
 
     /// Puts the operator's value into the pair's column. None if the samples cannot meet.
