@@ -5,7 +5,9 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, ValueEnum};
 use narthex_bucket::BucketArgs;
 use narthex_model::WindowLengthError;
-use narthex_service::{AdminSettings, ByteSize, DataClockSettings, HumanDuration, MemberSettings};
+use narthex_service::{
+    AdminSettings, ByteSize, DataClockSettings, HumanDuration, MemberSettings, available_memory,
+};
 use narthex_telemetry::TelemetrySettings;
 
 use crate::{
@@ -132,6 +134,11 @@ pub struct DataArgs {
     #[arg(long = "disk.quota", env = "NARTHEX_DISK_QUOTA", value_name = "BYTES", default_value = "0")]
     pub quota: ByteSize,
 
+    /// Memory that the labels of all reads under way may occupy; a read beyond it is refused, its samples are sent as they are
+    /// taken. Unset: an eighth of the machine's memory, or of the control group's
+    #[arg(long = "read.memory", env = "NARTHEX_READ_MEMORY", value_name = "BYTES")]
+    pub read_memory: Option<ByteSize>,
+
     /// Go on although acknowledged samples are lost: open a damaged WAL without other copies, and count an owner as
     /// complete that cannot copy from both others. For one start, after everything else has failed
     #[arg(long = "recovery.accept-loss", env = "NARTHEX_RECOVERY_ACCEPT_LOSS")]
@@ -153,6 +160,7 @@ impl DataArgs {
             checkpoint_wal_size: ByteSize::mib(128),
             workspace_quota: ByteSize::mib(0),
             quota: ByteSize::mib(0),
+            read_memory: None,
             accept_loss: false,
             cuts: CutArgs::default(),
         }
@@ -171,8 +179,14 @@ impl DataArgs {
             checkpoint_bytes: self.checkpoint_wal_size.bytes(),
             workspace_quota_bytes: self.workspace_quota.bytes(),
             quota_bytes: self.quota.bytes(),
+            read_bytes: self.read_memory.map_or_else(eighth, ByteSize::bytes),
             on_damage: if copies > 1 || self.accept_loss { OnDamage::Quarantine } else { OnDamage::Refuse },
             ..StorageConfig::new(&self.data_dir)
         })
     }
+}
+
+/// An eighth of what there is; of 4 GiB where that cannot be learnt.
+fn eighth() -> u64 {
+    available_memory().unwrap_or(4 << 30) / 8
 }

@@ -261,8 +261,8 @@ pub(crate) fn status_of(error: &StorageError) -> Status {
         StorageError::NotSealed | StorageError::CutGone | StorageError::SealedTooOften => {
             Status::failed_precondition(text)
         }
-        // Another owner has an undamaged copy.
-        StorageError::Chunk(_) => Status::unavailable(text),
+        // Another owner has an undamaged copy, or is not as busy.
+        StorageError::Chunk(_) | StorageError::Busy(_) => Status::unavailable(text),
         StorageError::OverBudget { .. } => Status::resource_exhausted(text),
     }
 }

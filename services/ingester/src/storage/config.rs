@@ -34,6 +34,8 @@ pub struct StorageConfig {
     pub workspace_quota_bytes: u64,
     /// Bytes that the whole directory may have; 0: no bound.
     pub quota_bytes: u64,
+    /// Bytes of labels that all reads under way may hold.
+    pub read_bytes: u64,
     /// Length of the windows in which samples are cut; never changes for a data directory.
     pub window: WindowLength,
     /// What to do when synced parts of WAL, checkpoint or chunk files are damaged.
@@ -63,6 +65,7 @@ impl StorageConfig {
             chunk_file_bytes: 16 << 20,
             workspace_quota_bytes: 0,
             quota_bytes: 0,
+            read_bytes: u64::MAX,
             window: WindowLength::DEFAULT,
             on_damage: OnDamage::Refuse,
         }

@@ -4,6 +4,7 @@ use std::{io, path::PathBuf};
 
 use narthex_chunk::ChunkError;
 use narthex_rpc::frame::FrameError;
+use narthex_service::OutOfMemory;
 
 /// A push, read or checkpoint that failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -57,6 +58,9 @@ pub enum StorageError {
     /// A chunk on disk is damaged.
     #[error("a stored chunk cannot be read: {0}")]
     Chunk(#[from] ChunkError),
+    /// The labels of all reads under way fill what they may have.
+    #[error("too much is read at the same time: {0} (--read.memory); try again later")]
+    Busy(#[from] OutOfMemory),
     /// The read is over its budget.
     #[error("{what} limit exceeded: more than {limit}")]
     OverBudget {

@@ -31,6 +31,7 @@ pub(super) struct StorageMetrics {
     pub(super) forgotten_cuts: Counter,
     pub(super) removed_series: Counter,
     pub(super) disk_bytes: Gauge,
+    pub(super) read_bytes: Gauge,
     pub(super) wal_bytes: Counter,
     pub(super) wal_batches: Counter,
     pub(super) wal_segments: Gauge,
@@ -110,6 +111,8 @@ impl StorageMetrics {
             "Bytes of log, chunk files and snapshots, to which --disk.quota applies",
             metrics.disk_bytes.clone(),
         );
+        let help = "Bytes that the labels of reads under way occupy, to which --read.memory applies";
+        registry.register("read_label_bytes", help, metrics.read_bytes.clone());
         registry.register(
             "storage_failed",
             "1 after a failed write or sync: nothing is acknowledged until a restart",

@@ -4,10 +4,11 @@
 //! answer neither holds up the writer nor keeps copies of everything. Samples that arrive meanwhile may be in it or not; what
 //! is forgotten meanwhile waits for the selection (see `lease`). An id may come to mean another series, so labels decide.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use narthex_chunk::Chunk;
 use narthex_model::{Labels, ManifestRevision, Matcher, TimeRange, WindowLength, WorkspaceId};
+use narthex_service::MemoryPool;
 use roaring::RoaringBitmap;
 
 use super::{Storage, error::StorageError, lease::Lease, shared::Workspace};
@@ -40,6 +41,8 @@ pub struct SelectedSeries {
 pub struct Selection {
     lease: Option<Lease>,
     series: Vec<(Labels, u32)>,
+    /// What the series occupy.
+    _memory: Arc<MemoryPool>,
     range: TimeRange,
     budget: Budget,
     window: WindowLength,
@@ -58,26 +61,39 @@ impl Storage {
         let window = self.0.shared.config.window;
         let Some(workspace) = self.0.shared.workspace(workspace) else {
             let acted = ManifestRevision(0);
-            return Ok(Selection { lease: None, series: Vec::new(), range, budget, window, acted });
+            let _memory = self.memory();
+            return Ok(Selection { lease: None, series: Vec::new(), _memory, range, budget, window, acted });
         };
         // First the lease, then the revision: what is forgotten by a newer one waits for the lease.
         let lease = Lease::new(workspace.clone());
         let acted = workspace.state.read().head.acted();
-        let mut series = with_steady_ids(&workspace, || {
+        let (mut series, _memory) = with_steady_ids(&workspace, || {
+            // Returns when it is dropped: with this attempt, or with the selection.
+            let memory = self.memory();
             let ids: Vec<u32> = workspace.state.read().head.matching(matchers).iter().collect();
             let mut series = Vec::new();
             for batch in ids.chunks(BATCH) {
                 let state = workspace.state.read();
                 let held = batch.iter().filter(|id| state.head.has_samples(**id, range));
+                let before = series.len();
                 series.extend(held.map(|id| (state.head.labels_of(*id), *id)));
+                // The owner's own copying and flushing has no budget, and must come to its end.
+                if budget != Budget::default() {
+                    memory.take(series[before..].iter().map(|(labels, _)| occupied(labels)).sum())?;
+                }
                 if budget.max_series > 0 && series.len() as u64 > budget.max_series {
                     return Err(StorageError::OverBudget { what: "series", limit: budget.max_series });
                 }
             }
-            Ok(series)
+            Ok::<_, StorageError>((series, memory))
         })?;
         series.sort_unstable();
-        Ok(Selection { lease: Some(lease), series, range, budget, window, acted })
+        Ok(Selection { lease: Some(lease), series, _memory, range, budget, window, acted })
+    }
+
+    /// Memory of one read, nothing of it taken yet.
+    fn memory(&self) -> Arc<MemoryPool> {
+        self.0.shared.reads.below("read", u64::MAX)
     }
 
     /// Label names of the series that match one of the selectors (no selector: all) and can have samples in the range; sorted, at
@@ -149,6 +165,11 @@ impl Storage {
         });
         labels.into_iter().take(if limit == 0 { usize::MAX } else { limit }).collect()
     }
+}
+
+/// Bytes of a series in a selection, the growth of the list included.
+fn occupied(labels: &Labels) -> u64 {
+    (labels.as_bytes().len() + 2 * size_of::<(Labels, u32)>()) as u64
 }
 
 /// Looks ids up and reads what they mean, under several locks, again if an id may have got another meaning meanwhile.

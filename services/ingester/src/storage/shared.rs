@@ -10,7 +10,7 @@ use std::{
 
 use hashbrown::HashMap;
 use narthex_model::WorkspaceId;
-use narthex_service::SharedClock;
+use narthex_service::{MemoryPool, SharedClock};
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::{
@@ -91,6 +91,8 @@ pub(super) struct Shared {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) clock: SharedClock,
     pub(super) metrics: StorageMetrics,
+    /// Memory of the labels of reads under way.
+    pub(super) reads: Arc<MemoryPool>,
     pub(super) workspaces: RwLock<HashMap<WorkspaceId, Arc<Workspace>>>,
     pub(super) queue: Mutex<Queue>,
     pub(super) queued: Condvar,
@@ -126,7 +128,9 @@ impl Shared {
         metrics: StorageMetrics,
         workspaces: HashMap<WorkspaceId, Arc<Workspace>>,
     ) -> Self {
+        let reads = MemoryPool::new("reads", config.read_bytes, metrics.read_bytes.clone());
         Self {
+            reads,
             config,
             disk,
             clock,

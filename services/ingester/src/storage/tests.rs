@@ -256,6 +256,29 @@ fn a_directory_has_one_owner() {
 }
 
 #[test]
+fn labels_of_reads_under_way_are_bounded_together() {
+    let directory = TempDir::new().expect("directory");
+    let config = StorageConfig { read_bytes: 1_500, ..config(directory.path()) };
+    let (storage, _) = open_with(config, disk()).expect("opens");
+    fill(&storage, 0..10);
+    let of_a_client = Budget { max_series: 100, ..Budget::default() };
+    let select = |budget| storage.select(workspace(0), &[], TimeRange::ALL, budget);
+    let mut held = Vec::new();
+    let refused = loop {
+        match select(of_a_client) {
+            Ok(selection) => held.push(selection),
+            Err(error) => break error,
+        }
+        assert!(held.len() < 100, "seven series take some bytes");
+    };
+    assert!(!held.is_empty() && matches!(refused, StorageError::Busy(_)), "{refused}");
+    let copy = select(Budget::default()).expect("the owner's own reads are not refused");
+    assert_eq!(copy.len(), held[0].len());
+    held.pop();
+    assert!(select(of_a_client).is_ok(), "free again");
+}
+
+#[test]
 fn reads_keep_to_their_budget_and_range() {
     let directory = TempDir::new().expect("directory");
     let (storage, _) = open(directory.path());
