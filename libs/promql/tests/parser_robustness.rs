@@ -18,7 +18,9 @@ fn mutated() -> impl Strategy<Value = String> {
             let letter = letter.chars().next().unwrap_or(' ');
             match kind {
                 0 if at < letters.len() => letters[at] = letter,
-                1 if at < letters.len() => drop(letters.remove(at)),
+                1 if at < letters.len() => {
+                    letters.remove(at);
+                }
                 _ => letters.insert(at.min(letters.len()), letter),
             }
         }
