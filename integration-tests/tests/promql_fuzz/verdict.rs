@@ -107,10 +107,12 @@ impl Verdict {
 
     /// Prints the figures, and fails where a difference is left.
     pub(crate) fn finish(self) -> Result<()> {
-        let explained: Vec<String> =
-            self.explained.iter().map(|(name, count)| format!("{name}: {count}")).collect();
         let total: usize = self.explained.values().sum();
-        eprintln!("{} are the same, {total} explained by rules: {}", self.same, explained.join(", "));
+        eprintln!("{} are the same, {total} explained by rules", self.same);
+        for (name, count) in &self.explained {
+            let change = self.rules.iter().find(|rule| rule.name == *name).map_or("", |rule| rule.change);
+            eprintln!("  {count} by the rule {name:?} {change}");
+        }
         if self.left.is_empty() {
             return Ok(());
         }
