@@ -35,7 +35,7 @@ use self::{
 
 /// Everything that Prometheus's language has, also where it is called experimental. Servers pass over what they do not know.
 const FEATURES: &str = "promql-experimental-functions,promql-delayed-name-removal,promql-duration-expr,\
-                        promql-extended-range-selectors,promql-binop-fill-modifiers";
+                        promql-extended-range-selectors,promql-binop-fill-modifiers,use-start-timestamps";
 
 /// Questions on their way to the reference at one time.
 const PARALLEL: usize = 12;
