@@ -271,7 +271,7 @@ pub(crate) const RULES: &[Rule] = &[
         change: "a difference in the last digit is one in many digits of the logarithm, the angle or the variance",
         since: NEVER,
         forgive: |query, expected, found| {
-            let steep = ["acos(", "acosh(", "atanh(", "ln(", "log2(", "log10(", "stddev", "stdvar"];
+            let steep = ["acos(", "acosh(", "tan(", "atanh(", "ln(", "log2(", "log10(", "stddev", "stdvar"];
             if steep.iter().any(|call| query.contains(call)) {
                 nothing_for_nearly_nothing(expected);
                 nothing_for_nearly_nothing(found);
