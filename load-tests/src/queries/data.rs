@@ -77,8 +77,8 @@ impl Scale {
             offset,
         };
         match self {
-            Self::Tiny => heads("tiny", 1, 40 * MINUTE, 1.0, span(20 * MINUTE, MINUTE), "15m"),
-            Self::Heads100k => heads("heads-100k", 100, 2 * HOUR, 60.0, span(HOUR, 15_000), "1h"),
+            Self::Tiny => heads("tiny", 1, 40 * MINUTE, 60.0, span(20 * MINUTE, MINUTE), "15m"),
+            Self::Heads100k => heads("heads-100k", 100, 2 * HOUR, 30.0, span(HOUR, 15_000), "1h"),
             Self::Heads1m => heads("heads-1m", 1_000, 10 * MINUTE, 1.0, span(5 * MINUTE, 15_000), "5m"),
             Self::Blocks10k => DataSet {
                 name: "blocks-10k",
@@ -86,7 +86,7 @@ impl Scale {
                 interval_ms: MINUTE,
                 length_ms: 7 * DAY,
                 in_blocks: true,
-                pace: 2_000.0,
+                pace: 1_000.0,
                 recent: span(6 * HOUR, MINUTE),
                 longer: [Some(span(DAY, 5 * MINUTE)), Some(span(7 * DAY, 30 * MINUTE))],
                 offset: "1d",

@@ -26,10 +26,10 @@ const TARGETS: usize = 2;
 /// Connections to each server.
 const CONNECTIONS: usize = 4;
 /// How far the data clock may be ahead of a slice's first sample, and behind its last one.
-const AHEAD_MS: i64 = 50 * 60_000;
+const AHEAD_MS: i64 = 25 * 60_000;
 const BEHIND_MS: i64 = 9 * 60_000;
 /// Where the data clock begins, after a slice's first sample.
-pub(super) const HEAD_START_MS: i64 = 45 * 60_000;
+pub(super) const HEAD_START_MS: i64 = 20 * 60_000;
 /// Tries of a request that a busy server puts off.
 const TRIES: usize = 5;
 
