@@ -98,6 +98,15 @@ impl HistogramTotal {
         }
     }
 
+    /// Resolution and width of the zero bucket: where they differ, buckets depend on the order of what was added.
+    fn layout(&self) -> (i32, f64) {
+        let histogram = match self {
+            Self::Sum(value, _) => value,
+            Self::Mean(mean) => &mean.value,
+        };
+        (histogram.schema, histogram.zero_threshold)
+    }
+
     /// Whether its bits depend on the order of what was added.
     fn is_rounded(&self) -> bool {
         matches!(self, Self::Mean(mean) if mean.incremental)
@@ -236,6 +245,7 @@ impl Partial {
             match (mine, theirs) {
                 (Some(mine), Some(theirs)) => {
                     self.undecided |= mine.total.is_rounded() || theirs.total.is_rounded();
+                    self.undecided |= mine.total.layout() != theirs.total.layout();
                     mine.merge(*theirs, context, self.first.1.metric_name());
                     self.undecided |= mine.total.is_rounded();
                 }
