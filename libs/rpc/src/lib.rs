@@ -11,7 +11,8 @@ mod peers;
 
 pub use error::RpcError;
 pub use peers::{
-    Answers, DynCuts, DynPush, DynSeriesSource, LocalPeer, PeerOptions, Peers, SelectStream, SeriesStream,
+    AggregateStream, Answers, DynCuts, DynPush, DynSeriesSource, LocalPeer, PeerOptions, Peers, SelectStream,
+    SeriesStream,
 };
 
 /// Messages, clients and server traits generated from `proto/narthex/v1`.

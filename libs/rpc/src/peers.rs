@@ -20,21 +20,23 @@ use channel::Remote;
 use crate::{
     RpcError,
     v1::{
-        FetchRequest, FlushRequest, FlushResponse, LabelNamesRequest, LabelValuesRequest, LabelsResponse,
-        MetadataRequest, MetadataResponse, PushRequest, PushResponse, SealRequest, SelectRequest,
-        SelectResponse, SeriesRequest, SeriesResponse, cuts_server::Cuts, push_server::Push,
-        series_source_server::SeriesSource,
+        AggregateRequest, AggregateResponse, FetchRequest, FlushRequest, FlushResponse, LabelNamesRequest,
+        LabelValuesRequest, LabelsResponse, MetadataRequest, MetadataResponse, PushRequest, PushResponse,
+        SealRequest, SelectRequest, SelectResponse, SeriesRequest, SeriesResponse, cuts_server::Cuts,
+        push_server::Push, series_source_server::SeriesSource,
     },
 };
 
 /// Answers of a Select as a server gives them.
 pub type SelectStream = Pin<Box<dyn Stream<Item = Result<SelectResponse, Status>> + Send>>;
+/// Answers of an Aggregate as a server gives them.
+pub type AggregateStream = Pin<Box<dyn Stream<Item = Result<AggregateResponse, Status>> + Send>>;
 /// Answers of a Series as a server gives them.
 pub type SeriesStream = Pin<Box<dyn Stream<Item = Result<SeriesResponse, Status>> + Send>>;
 /// The write side of an ingester in this process.
 pub type DynPush = dyn Push;
 /// The read side of a service in this process; implement the trait with these boxed streams.
-pub type DynSeriesSource = dyn SeriesSource<SelectStream = SelectStream, SeriesStream = SeriesStream>;
+pub type DynSeriesSource = dyn SeriesSource<AggregateStream = AggregateStream, SelectStream = SelectStream, SeriesStream = SeriesStream>;
 /// What owners of a partition do for each other's cuts.
 pub type DynCuts = dyn Cuts<SealStream = SelectStream, FetchStream = SelectStream>;
 
@@ -165,6 +167,16 @@ impl Peers {
         deadline: Duration,
     ) -> Result<Answers<SelectResponse>, RpcError> {
         stream!(self, address, deadline, source.select(request))
+    }
+
+    /// Streams what comes of an aggregation. The deadline covers the whole stream.
+    pub async fn aggregate(
+        &self,
+        address: &str,
+        request: AggregateRequest,
+        deadline: Duration,
+    ) -> Result<Answers<AggregateResponse>, RpcError> {
+        stream!(self, address, deadline, source.aggregate(request))
     }
 
     /// Streams series without samples. The deadline covers the whole stream.

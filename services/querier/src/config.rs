@@ -194,6 +194,16 @@ pub struct QueryArgs {
     )]
     pub send_timeout: HumanDuration,
 
+    /// Let ingesters answer aggregations of series that they hold, instead of sending the samples
+    #[arg(
+        long = "query.push-down",
+        env = "NARTHEX_QUERY_PUSH_DOWN",
+        value_name = "true|false",
+        default_value_t = true,
+        action = ArgAction::Set
+    )]
+    pub push_down: bool,
+
     /// Ask one more owner of a partition, or the next store-gateway for a block, when those asked have not sent anything for
     /// this long
     #[arg(
@@ -236,6 +246,8 @@ pub struct QuerySettings {
     pub memory: MemoryLimits,
     /// Longest time of sending an answer.
     pub send_timeout: Duration,
+    /// Whether aggregations are answered where the series are.
+    pub push_down: bool,
     /// Silence after which another owner is asked.
     pub hedge_after: Duration,
 }
@@ -260,6 +272,7 @@ impl From<&QueryArgs> for QuerySettings {
             max_waiting: args.max_waiting_of_all,
             memory: args.memory.limits(),
             send_timeout: args.send_timeout.get(),
+            push_down: args.push_down,
             hedge_after: args.hedge_after.get(),
         }
     }
@@ -286,6 +299,7 @@ impl QuerySettings {
         EngineConfig {
             lookback_delta_ms: self.lookback_delta_ms,
             max_samples: usize::try_from(self.max_samples).unwrap_or(usize::MAX),
+            push_down: self.push_down,
             ..EngineConfig::default()
         }
     }

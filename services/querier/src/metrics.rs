@@ -51,6 +51,7 @@ pub(crate) struct Metrics {
     pub(crate) no_quorum: Counter,
     pub(crate) conflicts: Counter,
     pub(crate) received_bytes: Counter,
+    pub(crate) aggregations: Family<Reason, Counter>,
     pub(crate) blocks_asked: Counter,
     pub(crate) blocks_pruned: Counter,
     pub(crate) block_replans: Counter,
@@ -82,6 +83,7 @@ impl Metrics {
             no_quorum: Counter::default(),
             conflicts: Counter::default(),
             received_bytes: Counter::default(),
+            aggregations: Family::default(),
             blocks_asked: Counter::default(),
             blocks_pruned: Counter::default(),
             block_replans: Counter::default(),
@@ -129,9 +131,11 @@ impl Metrics {
         registry.register("conflicting_series", help, metrics.conflicts.clone());
         registry.register(
             "received_bytes",
-            "Bytes of series and chunks received from owners",
+            "Bytes of series, chunks, states and digests received from owners",
             metrics.received_bytes.clone(),
         );
+        let help = "Aggregations that owners were asked for, by what came of it; refused ones were read";
+        registry.register("aggregations", help, metrics.aggregations.clone());
         metrics.register_blocks(registry);
         metrics
     }

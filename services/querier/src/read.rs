@@ -7,11 +7,11 @@
 //! * The shell around them is [`Reader`]: one plan per ring snapshot, streams over [`Owners`], manifests from a [`Catalogue`],
 //!   budgets, one replan on a newer ring, one on a newer manifest.
 //!
-//! Why both owners send data and none sends digests, which the protocol has: a digest covers the same samples that data does, so
+//! Why both owners send data of what is read, and none sends digests of it: a digest covers the same samples that data does, so
 //! its owner decodes them all, and hashing them costs half as much again as decoding the second copy costs here (12 and 8 ns a
 //! sample in one run of `storage_figures`). What it would save is bytes between zones, a few for each sample of the last
 //! hours; older samples are in blocks, which are read once. Digests pay where most of what is compared is equal and would be
-//! moved whole: between the owners of a cut.
+//! moved whole: between the owners of a cut, and where owners aggregate (`aggregate`), so that next to nothing moves.
 //!
 //! Invariants: R-1 (two complete answers of one epoch from every partition, and the blocks of a manifest that is as new, meet
 //! every acknowledged sample), R-2 (no quorum, or a block that cannot be read, is an error that names it and says why), R-3
@@ -19,6 +19,7 @@
 //! is replaying or RECOVERING refuses, and a refusal counts as no answer). Danger: an answer must be complete before it
 //! counts; a stream that ends in an error is thrown away whole.
 
+mod aggregate;
 mod answer;
 mod ask;
 mod block_plan;
@@ -39,6 +40,8 @@ mod reader;
 mod series_merge;
 mod whole;
 
+#[cfg(test)]
+mod aggregate_test;
 #[cfg(test)]
 mod answer_test;
 #[cfg(test)]

@@ -12,11 +12,11 @@ use std::sync::Arc;
 use futures::StreamExt;
 use narthex_cluster::Cluster;
 use narthex_rpc::{
-    SelectStream, SeriesStream,
+    AggregateStream, SelectStream, SeriesStream,
     v1::{
-        LabelNamesRequest, LabelValuesRequest, LabelsResponse, MetadataRequest, MetadataResponse,
-        SelectRequest, SeriesBatch, SeriesRequest, SeriesResponse, SourceState, select_request::Mode,
-        series_response::Part, series_source_server::SeriesSource,
+        AggregateRequest, LabelNamesRequest, LabelValuesRequest, LabelsResponse, MetadataRequest,
+        MetadataResponse, SelectRequest, SeriesBatch, SeriesRequest, SeriesResponse, SourceState,
+        select_request::Mode, series_response::Part, series_source_server::SeriesSource,
     },
 };
 use tonic::{Request, Response, Status, async_trait};
@@ -150,8 +150,14 @@ impl GatewayService {
 
 #[async_trait]
 impl SeriesSource for GatewayService {
+    type AggregateStream = AggregateStream;
     type SelectStream = SelectStream;
     type SeriesStream = SeriesStream;
+
+    /// A series lies in many blocks, and its windows reach over their borders.
+    async fn aggregate(&self, _: Request<AggregateRequest>) -> Result<Response<AggregateStream>, Status> {
+        Err(Status::unimplemented("aggregations are not answered where blocks are"))
+    }
 
     async fn select(&self, request: Request<SelectRequest>) -> Result<Response<SelectStream>, Status> {
         self.counted("select", self.select_messages(request.into_inner()).await)

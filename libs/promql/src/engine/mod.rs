@@ -119,7 +119,8 @@ impl Control {
         self.state.store(TIMED_OUT, Ordering::Relaxed);
     }
 
-    pub(crate) fn check(&self) -> Result<(), EvalError> {
+    /// Fails once the query is to end.
+    pub fn check(&self) -> Result<(), EvalError> {
         match self.state.load(Ordering::Relaxed) {
             CANCELED => Err(EvalError::Canceled),
             TIMED_OUT => Err(EvalError::Timeout),

@@ -35,8 +35,13 @@ impl Push for Fake {
 
 #[tonic::async_trait]
 impl SeriesSource for Fake {
+    type AggregateStream = AggregateStream;
     type SelectStream = SelectStream;
     type SeriesStream = SeriesStream;
+
+    async fn aggregate(&self, _: Request<AggregateRequest>) -> Result<Response<AggregateStream>, Status> {
+        Err(Status::unimplemented("no aggregations"))
+    }
 
     async fn select(&self, request: Request<SelectRequest>) -> Result<Response<SelectStream>, Status> {
         let batch = || Ok(SelectResponse { part: Some(Part::Series(SeriesBatch::default())) });

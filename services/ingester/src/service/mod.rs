@@ -7,6 +7,7 @@
 //! ([`Phase`]), the workspace, and the epoch of the partition (`gate`). Storage and record are handed in once the data
 //! directory is open; until then every call is answered UNAVAILABLE with the progress of the replay.
 
+mod aggregate;
 mod context;
 mod cuts;
 mod gate;

@@ -4,14 +4,17 @@
 //! forgotten by then, and so is missing in the answer, is in blocks of that revision or a newer one. Select takes it with the
 //! selection, which nothing is forgotten under; the other calls read it after their data.
 
+use std::collections::HashSet;
+
 use futures::StreamExt;
 use narthex_model::{Epoch, ManifestRevision, Matcher, RingRevision, WorkspaceId};
+use narthex_pushdown::bucket_of;
 use narthex_rpc::{
-    SelectStream, SeriesStream,
+    AggregateStream, SelectStream, SeriesStream,
     v1::{
-        LabelMatchers, LabelNamesRequest, LabelValuesRequest, LabelsResponse, MetadataRequest,
-        MetadataResponse, MetricMetadata, SelectRequest, SeriesBatch, SeriesRequest, SeriesResponse,
-        SourceState, series_response::Part, series_source_server::SeriesSource,
+        AggregateRequest, LabelMatchers, LabelNamesRequest, LabelValuesRequest, LabelsResponse,
+        MetadataRequest, MetadataResponse, MetricMetadata, SelectRequest, SeriesBatch, SeriesRequest,
+        SeriesResponse, SourceState, series_response::Part, series_source_server::SeriesSource,
     },
 };
 use tonic::{Request, Response, Status, async_trait};
@@ -29,8 +32,16 @@ const SERIES_BATCH: usize = 2_000;
 
 #[async_trait]
 impl SeriesSource for IngesterService {
+    type AggregateStream = AggregateStream;
     type SelectStream = SelectStream;
     type SeriesStream = SeriesStream;
+
+    async fn aggregate(
+        &self,
+        request: Request<AggregateRequest>,
+    ) -> Result<Response<AggregateStream>, Status> {
+        self.counted("aggregate", self.aggregate_messages(request.into_inner()).await)
+    }
 
     async fn select(&self, request: Request<SelectRequest>) -> Result<Response<SelectStream>, Status> {
         self.counted("select", self.select_messages(request.into_inner()).await)
@@ -102,11 +113,15 @@ impl IngesterService {
     async fn select_messages(&self, request: SelectRequest) -> Result<SelectStream, Status> {
         let mode = request.mode();
         let matchers = matchers(&request.matchers)?;
-        let SelectRequest { context, max_series, max_samples, max_bytes, .. } = request;
+        let SelectRequest { context, max_series, max_samples, max_bytes, buckets, .. } = request;
         let Reading { pass, workspace, range } = self.begin_read(context).await?;
         let budget = Budget { max_series, max_samples, max_bytes };
-        let selection =
-            self.storage()?.select(workspace, &matchers, range, budget).map_err(|error| status_of(&error))?;
+        let selected = self.storage()?.select(workspace, &matchers, range, budget);
+        let mut selection = selected.map_err(|error| status_of(&error))?;
+        if !buckets.is_empty() {
+            let wanted: HashSet<u32> = buckets.into_iter().collect();
+            selection.retain(|labels| wanted.contains(&bucket_of(labels.series_hash())));
+        }
         let content = Content::of(mode, self.data_clock().now());
         let snapshot = pass.snapshot().ring.revision();
         let state = self.source_state(snapshot, pass.adopted().epoch, selection.acted_revision())?;

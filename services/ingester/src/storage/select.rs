@@ -230,14 +230,30 @@ impl Selection {
         self.series.iter().map(|(labels, _)| labels)
     }
 
+    /// Leaves the series whose labels satisfy `wanted`.
+    pub fn retain(&mut self, wanted: impl Fn(&Labels) -> bool) {
+        self.series.retain(|(labels, _)| wanted(labels));
+    }
+
+    /// The labels of the series at a place of the order.
+    pub fn labels_at(&self, place: usize) -> &Labels {
+        &self.series[place].0
+    }
+
     /// The chunks of some of the series, by their places in the order. Places beyond the end have none.
     pub fn chunks(&self, places: Range<usize>) -> Result<Vec<Vec<Chunk>>, StorageError> {
+        let places: Vec<usize> = (places.start..places.end.min(self.series.len())).collect();
+        self.chunks_at(&places)
+    }
+
+    /// The chunks of some of the series, by their places in the order.
+    pub fn chunks_at(&self, places: &[usize]) -> Result<Vec<Vec<Chunk>>, StorageError> {
         let Some(lease) = &self.lease else { return Ok(Vec::new()) };
-        let places = places.start.min(self.series.len())..places.end.min(self.series.len());
         let mut out = Vec::with_capacity(places.len());
-        for batch in self.series[places].chunks(BATCH) {
+        for batch in places.chunks(BATCH) {
             let state = lease.workspace()?.state.read();
-            for (labels, id) in batch {
+            for place in batch {
+                let (labels, id) = &self.series[*place];
                 let id = state.head.find_again(*id, labels);
                 out.push(id.map_or(Ok(Vec::new()), |id| state.head.chunks_of(id, self.range))?);
             }

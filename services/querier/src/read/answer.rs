@@ -4,18 +4,18 @@
 //! of unknown series, chunks that do not hold what they say. What comes out is columnar, complete, within the asked time,
 //! ascending and without repetition; overlapping chunks are settled by `resolve`.
 
-use std::{mem, sync::Arc};
+use std::mem;
 
 use narthex_chunk::{Chunk, Encoding};
-use narthex_model::{Epoch, Histogram, Labels, ManifestRevision, RingRevision, TimeRange, TimestampMs};
+use narthex_model::{Epoch, Labels, ManifestRevision, RingRevision, TimeRange};
 use narthex_promql::{Reservation, SeriesData};
+use narthex_pushdown::{append, tidy};
 use narthex_rpc::v1::{self, select_response::Part};
 
 use super::{
     Budget, Failure,
     failure::OwnerError,
     held::{make_room, take_histograms, take_series},
-    series_merge::tidy,
 };
 
 /// What an owner says of itself with every answer.
@@ -120,7 +120,7 @@ impl AnswerBuilder {
         };
         room.map_err(OwnerError::Fatal)?;
         let chunk = Chunk { encoding, samples, min_ms, max_ms, data };
-        decode(&chunk, self.range, series).map_err(malformed)
+        append(&chunk, self.range, series).map_err(|fault| malformed(fault.to_string()))
     }
 
     /// The answer, once the stream ended without an error.
@@ -128,43 +128,5 @@ impl AnswerBuilder {
         let state = self.state.ok_or_else(|| Failure::Malformed("stream without a state".into()))?;
         self.series.iter_mut().for_each(|series| *series = tidy(mem::take(series)));
         Ok(Answer { state, data: self.series })
-    }
-}
-
-/// Appends the samples of a chunk that lie in the range. Damage and descriptions that lie are errors.
-fn decode(chunk: &Chunk, range: TimeRange, into: &mut SeriesData) -> Result<(), String> {
-    let (mut count, mut first, mut last) = (0u64, None, None);
-    let mut see = |at: i64| {
-        count += 1;
-        first.get_or_insert(at);
-        last = Some(at);
-        // A chunk with more samples than it says takes no more memory than it says.
-        count <= u64::from(chunk.samples) && range.contains(TimestampMs(at))
-    };
-    let mut damage = None;
-    let decoded = if chunk.encoding == Encoding::Histograms {
-        chunk.for_each_histogram(|at, bytes| {
-            if see(at) {
-                match Histogram::from_bytes(bytes) {
-                    Ok(histogram) => into.histograms.push((at, Arc::new(histogram))),
-                    Err(error) => damage = Some(error.to_string()),
-                }
-            }
-        })
-    } else {
-        chunk.for_each_float(|at, value| {
-            if see(at) {
-                into.timestamps.push(at);
-                into.values.push(value);
-            }
-        })
-    };
-    decoded.map_err(|error| error.to_string())?;
-    let agrees =
-        count == u64::from(chunk.samples) && first == Some(chunk.min_ms) && last == Some(chunk.max_ms);
-    match damage {
-        Some(damage) => Err(damage),
-        None if agrees => Ok(()),
-        None => Err("chunk does not hold what its description says".into()),
     }
 }

@@ -41,7 +41,7 @@ pub(crate) enum Target {
 }
 
 impl Context {
-    fn message(&self, target: Target) -> Option<v1::ReadContext> {
+    pub(crate) fn message(&self, target: Target) -> Option<v1::ReadContext> {
         let (partition, ring, blocks) = match target {
             Target::Partition(partition, ring) => (partition, ring, Vec::new()),
             Target::Blocks(blocks) => (PartitionId(0), RingRevision(0), blocks),
@@ -57,9 +57,15 @@ impl Context {
     }
 
     /// Samples of all series that match.
-    pub(crate) fn select(
+    pub(crate) fn select(self, selection: &Selection, target: Target) -> OwnerCall<Held<Vec<SeriesData>>> {
+        self.select_buckets(&selection.matchers, Vec::new(), target)
+    }
+
+    /// The same of series of some buckets, or of all if there are none.
+    pub(crate) fn select_buckets(
         mut self,
-        selection: &Selection,
+        matchers: &[Matcher],
+        buckets: Vec<u32>,
         target: Target,
     ) -> OwnerCall<Held<Vec<SeriesData>>> {
         if matches!(target, Target::Blocks(_)) {
@@ -68,13 +74,14 @@ impl Context {
         let limits = self.budget.most();
         let request = v1::SelectRequest {
             context: self.message(target),
-            matchers: selection.matchers.iter().map(matcher).collect(),
+            matchers: matchers.iter().map(matcher).collect(),
             // Also of the second owner: heads hold the last few windows only, and while owners make digests by decoding what
             // they would else send as it is, a digest costs them more than the data.
             mode: v1::select_request::Mode::Data.into(),
             max_series: limits.series,
             max_samples: limits.samples,
             max_bytes: limits.bytes,
+            buckets,
         };
         Arc::new(move |owner, progress| {
             let (context, request) = (self.clone(), request.clone());
@@ -217,7 +224,7 @@ fn selectors(lookup: &Lookup) -> Vec<v1::LabelMatchers> {
     lookup.selectors.iter().map(alternative).collect()
 }
 
-fn matcher(matcher: &Matcher) -> v1::LabelMatcher {
+pub(crate) fn matcher(matcher: &Matcher) -> v1::LabelMatcher {
     let op = match matcher.op() {
         MatchOp::Equal => Op::Equal,
         MatchOp::NotEqual => Op::NotEqual,

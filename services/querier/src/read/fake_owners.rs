@@ -11,7 +11,9 @@ use std::{
 use async_trait::async_trait;
 use futures::{FutureExt, StreamExt, stream};
 use narthex_chunk::{Encoding, encode_raw};
-use narthex_model::{Epoch, InstanceId, Labels, PartitionId, RingRevision, Zone};
+use narthex_model::{Epoch, InstanceId, Labels, PartitionId, RingRevision, TimeRange, TimestampMs, Zone};
+use narthex_promql::{Control, SeriesData};
+use narthex_pushdown::{Digests, OwnerRun, bucket_of, parse_fragment};
 use narthex_ring::{Owner, Partition, PartitionState, Replication, Ring};
 use narthex_rpc::{RpcError, v1};
 use parking_lot::Mutex;
@@ -45,6 +47,8 @@ pub(super) struct Fake {
     pub(super) ring_revision: u64,
     pub(super) manifest_revision: u64,
     pub(super) conduct: Conduct,
+    /// Another partition may hold its series too.
+    pub(super) foreign: bool,
 }
 
 impl Default for Fake {
@@ -55,6 +59,7 @@ impl Default for Fake {
             ring_revision: 1,
             manifest_revision: 0,
             conduct: Conduct::Answers,
+            foreign: false,
         }
     }
 }
@@ -74,9 +79,40 @@ impl Fake {
         v1::SourceState { epoch, ring_revision, manifest_revision, ..v1::SourceState::default() }
     }
 
-    fn messages(&self) -> Vec<v1::select_response::Part> {
+    fn aggregated(&self, request: v1::AggregateRequest) -> Vec<v1::aggregate_response::Part> {
+        use v1::aggregate_response::Part;
+        let fragment =
+            request.fragment.map(|message| parse_fragment(message, Vec::new()).expect("a fragment"));
+        let agreed = request.agreed.map(Digests::from);
+        let context = request.context.expect("every read has one");
+        let range = TimeRange { min: TimestampMs(context.min_ms), max: TimestampMs(context.max_ms) };
+        let mut series: Vec<&Held> = self.series.iter().collect();
+        series.sort_by_key(|(labels, _)| (bucket_of(labels.series_hash()), labels.clone()));
+        let control = Control::default();
+        let mut run = OwnerRun::new(fragment.as_ref(), agreed.as_ref(), &control).expect("a run");
+        for (labels, samples) in series {
+            let mut data = SeriesData { labels: labels.clone(), ..SeriesData::default() };
+            let within = samples.iter().filter(|(at, _)| range.contains(TimestampMs(*at)));
+            (data.timestamps, data.values) = within.copied().unzip();
+            let place = self.series.iter().filter(|other| other.0 < *labels).count();
+            run.add(labels.series_hash(), place, data).expect("taken");
+        }
+        let outcome = run.finish().expect("an outcome");
+        let differing = agreed.map(|agreed| outcome.differing(&agreed)).unwrap_or_default();
+        let end = v1::AggregateEnd {
+            digests: Some((&outcome.digests).into()),
+            differing,
+            refused: self.foreign,
+            series: self.series.len() as u64,
+            samples: outcome.samples,
+        };
+        outcome.answer.encode().into_iter().map(Part::Answer).chain([Part::End(end)]).collect()
+    }
+
+    fn messages(&self, buckets: &[u32]) -> Vec<v1::select_response::Part> {
         use v1::select_response::Part;
         let mut series = self.series.clone();
+        series.retain(|(labels, _)| buckets.is_empty() || buckets.contains(&bucket_of(labels.series_hash())));
         series.sort_by(|a, b| a.0.cmp(&b.0));
         if matches!(self.conduct, Conduct::Confused) {
             series.reverse();
@@ -161,10 +197,10 @@ impl Owners for FakeOwners {
         owner: &Owner,
         request: v1::SelectRequest,
     ) -> Result<MessageStream<v1::SelectResponse>, RpcError> {
-        let fake = self.find(owner, request.context)?;
+        let fake = self.find(owner, request.context.clone())?;
         self.open.fetch_add(1, Ordering::SeqCst);
         let open = Open(self.open.clone());
-        let mut parts = fake.messages();
+        let mut parts = fake.messages(&request.buckets);
         if matches!(fake.conduct, Conduct::Hangs) {
             parts.truncate(1);
         }
@@ -180,6 +216,19 @@ impl Owners for FakeOwners {
             message
         });
         Ok(all.boxed())
+    }
+
+    async fn aggregate(
+        &self,
+        owner: &Owner,
+        request: v1::AggregateRequest,
+    ) -> Result<MessageStream<v1::AggregateResponse>, RpcError> {
+        use v1::aggregate_response::Part;
+        let fake = self.find(owner, request.context.clone())?;
+        let parts = fake.aggregated(request).into_iter();
+        let parts = [Part::State(fake.state())].into_iter().chain(parts);
+        let messages: Vec<_> = parts.map(|part| Ok(v1::AggregateResponse { part: Some(part) })).collect();
+        Ok(stream::iter(messages).boxed())
     }
 
     async fn label_names(

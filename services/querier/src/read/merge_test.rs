@@ -4,12 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use narthex_model::{Histogram, Labels, Value, resolve, stale_marker};
 use narthex_promql::SeriesData;
+use narthex_pushdown::tidy;
 use proptest::prelude::*;
 
-use super::{
-    Rule, merge_copies, merge_partitions, merge_samples,
-    series_merge::{differ, tidy},
-};
+use super::{Rule, merge_copies, merge_partitions, merge_samples, series_merge::differ};
 
 type Samples = BTreeMap<i64, Value>;
 

@@ -23,6 +23,13 @@ pub trait Owners: Send + Sync + 'static {
         request: v1::SelectRequest,
     ) -> Result<MessageStream<v1::SelectResponse>, RpcError>;
 
+    /// An aggregation, or digests.
+    async fn aggregate(
+        &self,
+        owner: &Owner,
+        request: v1::AggregateRequest,
+    ) -> Result<MessageStream<v1::AggregateResponse>, RpcError>;
+
     /// Names of labels.
     async fn label_names(
         &self,
@@ -69,6 +76,14 @@ impl Owners for PeerOwners {
         request: v1::SelectRequest,
     ) -> Result<MessageStream<v1::SelectResponse>, RpcError> {
         Ok(self.peers.select(&owner.address, request, self.deadline).await?.boxed())
+    }
+
+    async fn aggregate(
+        &self,
+        owner: &Owner,
+        request: v1::AggregateRequest,
+    ) -> Result<MessageStream<v1::AggregateResponse>, RpcError> {
+        Ok(self.peers.aggregate(&owner.address, request, self.deadline).await?.boxed())
     }
 
     async fn label_names(

@@ -7,20 +7,23 @@ use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use narthex_cluster::{Cluster, Snapshot};
 use narthex_model::{Labels, MetricMetadata, TimeRange, WorkspaceId, Zone};
-use narthex_promql::{Reservation, SelectedSeries, Selection, SeriesData, SeriesSource, SourceError};
+use narthex_promql::{
+    Fragment, FragmentAnswer, Reservation, SelectedSeries, Selection, SeriesData, SeriesSource, SourceError,
+};
 use narthex_service::{Random, SharedClock};
 
 use super::{
     BlockFilter, Budget, Catalogue, Limits, Owners,
-    ask::Context,
+    ask::{Context, Target},
     catalogue::{Departures, Manifests},
     fetch::Ask,
     gateways::Gateways,
     held::{Held, busy, gather, settled},
     merge::{have_conflicts, merge_copies, merge_partitions},
+    partition::OwnerCall,
 };
 use crate::{
-    metrics::Metrics,
+    metrics::{Metrics, Reason},
     reads::{Lookup, Reads},
 };
 
@@ -154,41 +157,80 @@ struct WorkspaceSource {
 #[async_trait]
 impl SeriesSource for WorkspaceSource {
     async fn select(&self, request: &Selection) -> Result<SelectedSeries, SourceError> {
-        let budget = self.budget.another_read();
-        let context = Context {
-            owners: self.reader.0.owners.clone(),
-            workspace: self.workspace,
-            range: request.range,
-            budget: budget.clone(),
-            memory: self.memory.another(),
-        };
-        let selection = request.clone();
-        let metrics = &self.reader.0.metrics;
+        let context = self.context(request.range);
+        let (budget, selection) = (context.budget.clone(), request.clone());
+        let ask = move |target| context.clone().select(&selection, target);
         let question = Question {
-            workspace: self.workspace,
-            ask: Arc::new(move |target| context.clone().select(&selection, target)),
-            differ: |copies| {
-                let views: Vec<&[SeriesData]> = copies.iter().map(|copy| copy.data.as_slice()).collect();
-                have_conflicts(&views)
-            },
-            merge: |copies, metrics| {
-                let (copies, memory) = gather(copies);
-                let merged = merge_copies(copies);
-                metrics.conflicts.inc_by(merged.conflicts);
-                settled(merged.series, memory)
-            },
             blocks: Some(BlockFilter::new(request.range, std::slice::from_ref(&request.matchers))),
+            ..samples(self.workspace, ask)
         };
         let parts = self.reader.read(question).await;
-        let (heads, blocks) = budget.received();
-        metrics.received_bytes.inc_by(heads);
-        metrics.gateway_bytes.inc_by(blocks);
-        let parts = parts.map_err(|error| budget.explain(error));
-        let (parts, memory) = gather(parts?);
-        let Held { data: series, memory } = busy(|| settled(merge_partitions(parts), memory));
+        self.count_received(&budget);
+        let Held { data: series, memory } = join(parts.map_err(|error| budget.explain(error))?);
         budget.settle(&series)?;
         Ok(SelectedSeries { series, memory, ..SelectedSeries::default() })
     }
+
+    async fn aggregate(&self, fragment: &Fragment) -> Result<Option<FragmentAnswer>, SourceError> {
+        let context = self.context(fragment.range());
+        let budget = context.budget.clone();
+        let answer = self.reader.aggregate(context, fragment).await;
+        self.count_received(&budget);
+        let outcome = match &answer {
+            Ok(Some(_)) => "answered",
+            Ok(None) => "refused",
+            Err(_) => "failed",
+        };
+        self.reader.0.metrics.aggregations.get_or_create(&Reason { reason: outcome }).inc();
+        answer.map_err(|error| budget.explain(error))
+    }
+}
+
+impl WorkspaceSource {
+    /// What all questions of another read of the query share.
+    fn context(&self, range: TimeRange) -> Context {
+        Context {
+            owners: self.reader.0.owners.clone(),
+            workspace: self.workspace,
+            range,
+            budget: self.budget.another_read(),
+            memory: self.memory.another(),
+        }
+    }
+
+    fn count_received(&self, budget: &Budget) {
+        let (heads, blocks) = budget.received();
+        self.reader.0.metrics.received_bytes.inc_by(heads);
+        self.reader.0.metrics.gateway_bytes.inc_by(blocks);
+    }
+}
+
+/// A question for samples; who asks it says of which blocks.
+pub(super) fn samples(
+    workspace: WorkspaceId,
+    ask: impl Fn(Target) -> OwnerCall<Held<Vec<SeriesData>>> + Send + Sync + 'static,
+) -> Question<Held<Vec<SeriesData>>> {
+    Question {
+        workspace,
+        ask: Arc::new(ask),
+        differ: |copies| {
+            let views: Vec<&[SeriesData]> = copies.iter().map(|copy| copy.data.as_slice()).collect();
+            have_conflicts(&views)
+        },
+        merge: |copies, metrics| {
+            let (copies, memory) = gather(copies);
+            let merged = merge_copies(copies);
+            metrics.conflicts.inc_by(merged.conflicts);
+            settled(merged.series, memory)
+        },
+        blocks: None,
+    }
+}
+
+/// The samples of all partitions and blocks as one list.
+pub(super) fn join(parts: Vec<Held<Vec<SeriesData>>>) -> Held<Vec<SeriesData>> {
+    let (parts, memory) = gather(parts);
+    busy(|| settled(merge_partitions(parts), memory))
 }
 
 #[async_trait]

@@ -83,34 +83,6 @@ pub(crate) fn same_samples(a: &SeriesData, b: &SeriesData) -> bool {
         && a.histograms == b.histograms
 }
 
-/// Puts samples as they came from overlapping chunks in order: ascending, each timestamp once, in one of the columns.
-pub(crate) fn tidy(series: SeriesData) -> SeriesData {
-    let floats_ascend = series.timestamps.is_sorted_by(|a, b| a < b);
-    let histograms_ascend = series.histograms.is_sorted_by(|a, b| a.0 < b.0);
-    let only_one_kind = series.timestamps.is_empty() || series.histograms.is_empty();
-    if floats_ascend && histograms_ascend && only_one_kind {
-        return series;
-    }
-    let floats = series.timestamps.iter().zip(&series.values).map(|(at, value)| (*at, Value::Float(*value)));
-    let histograms =
-        series.histograms.iter().map(|(at, histogram)| (*at, Value::Histogram(histogram.clone())));
-    let mut samples: Vec<(i64, Value)> = floats.chain(histograms).collect();
-    // The greatest value of a timestamp comes first, and deduplication keeps the first.
-    samples.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| resolve(&b.1, &a.1)));
-    samples.dedup_by_key(|(at, _)| *at);
-    let mut tidied = SeriesData { labels: series.labels, ..SeriesData::default() };
-    for (at, value) in samples {
-        match value {
-            Value::Float(value) => {
-                tidied.timestamps.push(at);
-                tidied.values.push(value);
-            }
-            Value::Histogram(histogram) => tidied.histograms.push((at, histogram)),
-        }
-    }
-    tidied
-}
-
 /// Number of float samples at the beginning that all copies share; 0 where there are histograms, which may lie between.
 fn common_prefix(copies: &[&SeriesData]) -> usize {
     let Some((first, others)) = copies.split_first() else {

@@ -36,7 +36,9 @@ struct Whole<T> {
     fetch: Fetch<T>,
     plan: BlockPlan,
     tasks: JoinSet<Event<T>>,
-    parts: Vec<T>,
+    /// Ends without an answer at the first block.
+    heads_only: bool,
+    parts: Option<Vec<T>>,
 }
 
 impl Reader {
@@ -45,13 +47,36 @@ impl Reader {
     where
         T: Send + 'static,
     {
+        let parts = self.read_until(question, false).await?;
+        parts.ok_or_else(|| SourceError::Internal("a read stopped before its blocks".into()))
+    }
+
+    /// The parts of the answer of all partitions; none if blocks hold parts of it too.
+    pub(crate) async fn read_heads_only<T>(
+        &self,
+        question: Question<T>,
+    ) -> Result<Option<Vec<T>>, SourceError>
+    where
+        T: Send + 'static,
+    {
+        self.read_until(question, true).await
+    }
+
+    async fn read_until<T>(
+        &self,
+        question: Question<T>,
+        heads_only: bool,
+    ) -> Result<Option<Vec<T>>, SourceError>
+    where
+        T: Send + 'static,
+    {
         let Some(filter) = question.blocks.clone() else {
-            return Ok(self.read_heads(&question).await?.parts);
+            return Ok(Some(self.read_heads(&question).await?.parts));
         };
         let Some(manifests) = self.0.manifests.clone() else {
             let heads = self.read_heads(&question).await?;
             return if heads.manifest_revision == ManifestRevision(0) {
-                Ok(heads.parts)
+                Ok(Some(heads.parts))
             } else {
                 Err(SourceError::Unavailable(no_catalogue(heads.manifest_revision)))
             };
@@ -63,15 +88,14 @@ impl Reader {
             self.0.metrics.clone(),
             self.0.hedge_after,
         );
-        let (plan, tasks) = (BlockPlan::new(filter), JoinSet::new());
-        let whole =
-            Whole { reader: self.clone(), question, manifests, fetch, plan, tasks, parts: Vec::new() };
-        whole.run().await
+        let reader = self.clone();
+        let (plan, tasks, parts) = (BlockPlan::new(filter), JoinSet::new(), Some(Vec::new()));
+        Whole { reader, question, manifests, fetch, plan, tasks, heads_only, parts }.run().await
     }
 }
 
 impl<T: Send + 'static> Whole<T> {
-    async fn run(mut self) -> Result<Vec<T>, SourceError> {
+    async fn run(mut self) -> Result<Option<Vec<T>>, SourceError> {
         self.begin();
         while let Some(done) = self.tasks.join_next().await {
             let fault = |error| SourceError::Internal(format!("a part of the read failed: {error}"));
@@ -100,13 +124,13 @@ impl<T: Send + 'static> Whole<T> {
             Event::Heads(heads) => {
                 let heads = heads?;
                 self.plan.heads(heads.manifest_revision, heads.departed);
-                self.parts.extend(heads.parts);
+                self.parts.get_or_insert_default().extend(heads.parts);
             }
             Event::Found(found) => self.plan.found(found.map_err(no_manifest)?),
             Event::Listed(found) => self.plan.listed(found.map_err(no_manifest)?),
             Event::Fetched(blocks, Ok(data)) => {
                 self.plan.read(blocks);
-                self.parts.extend(data);
+                self.parts.get_or_insert_default().extend(data);
             }
             Event::Fetched(_, Err(FetchError::Fatal(error))) => return Err(error),
             Event::Fetched(asked, Err(FetchError::Blocks(because_of, failure))) => {
@@ -124,6 +148,10 @@ impl<T: Send + 'static> Whole<T> {
             let ring = self.reader.0.cluster.snapshot().ring.clone();
             let manifests = Arc::clone(&self.manifests);
             match self.plan.step() {
+                BlockStep::Ask(_) if self.heads_only => {
+                    self.parts = None;
+                    return Ok(true);
+                }
                 BlockStep::Ask(blocks) => self.ask(&blocks)?,
                 BlockStep::List => {
                     self.reader.0.metrics.block_replans.inc();

@@ -11,6 +11,7 @@ use crate::{
         stats::Stats,
     },
     error::PositionRange,
+    memory::Reservation,
 };
 
 /// States of groups or chosen series, what is to be noted, and what was counted. Those of all places together are the result.
@@ -21,12 +22,20 @@ pub struct FragmentAnswer {
     pub(super) chosen: Vec<Column>,
     pub(in crate::engine) notes: Notes,
     pub(in crate::engine) stats: Stats,
+    /// What it occupies.
+    memory: Vec<Reservation>,
 }
 
 impl FragmentAnswer {
+    /// Keeps memory taken as long as the answer is there.
+    pub fn hold(&mut self, memory: Reservation) {
+        self.memory.push(memory);
+    }
+
     /// Adds what came of the same fragment for other series.
     pub fn merge(&mut self, other: Self, fragment: &Fragment) {
         self.notes.absorb(other.notes);
+        self.memory.extend(other.memory);
         if self.groups.is_empty() && self.chosen.is_empty() && self.stats.total == 0 {
             self.stats = other.stats;
         } else {

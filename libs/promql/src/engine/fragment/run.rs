@@ -96,11 +96,9 @@ impl<'a> FragmentRun<'a> {
             self.columns.sort_by(|a, b| a.labels.cmp(&b.labels));
             chosen = choose::candidates(self.fragment, self.columns, &mut self.work.notes);
         }
-        Ok(FragmentAnswer {
-            groups: self.groups.into_groups(),
-            chosen,
-            notes: self.work.notes,
-            stats: self.work.stats,
-        })
+        let mut answer = FragmentAnswer::default();
+        (answer.groups, answer.chosen) = (self.groups.into_groups(), chosen);
+        (answer.notes, answer.stats) = (self.work.notes, self.work.stats);
+        Ok(answer)
     }
 }

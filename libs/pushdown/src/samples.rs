@@ -1,0 +1,110 @@
+//! The samples of a series out of its chunks, as the engine takes them.
+
+use std::sync::Arc;
+
+use narthex_chunk::{Chunk, ChunkError, Encoding};
+use narthex_model::{Histogram, Labels, TimeRange, TimestampMs, Value, resolve};
+use narthex_promql::SeriesData;
+
+/// A chunk that is not what it says.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ChunkFault {
+    /// It does not decode.
+    #[error(transparent)]
+    Chunk(#[from] ChunkError),
+    /// A histogram in it does not.
+    #[error("{0}")]
+    Histogram(String),
+    /// It decodes to something else.
+    #[error("chunk does not hold what its description says")]
+    Description,
+}
+
+/// Samples of one series under way.
+#[derive(Debug)]
+pub struct Samples {
+    range: TimeRange,
+    series: SeriesData,
+}
+
+impl Samples {
+    /// Those of a time range, none yet.
+    pub fn new(labels: Labels, range: TimeRange) -> Self {
+        Self { range, series: SeriesData { labels, ..SeriesData::default() } }
+    }
+
+    /// Adds those of a chunk.
+    pub fn add(&mut self, chunk: &Chunk) -> Result<(), ChunkFault> {
+        append(chunk, self.range, &mut self.series)
+    }
+
+    /// The series: ascending, each timestamp once.
+    pub fn finish(self) -> SeriesData {
+        tidy(self.series)
+    }
+}
+
+/// Appends the samples of a chunk that lie in the range. Damage and descriptions that lie are errors.
+pub fn append(chunk: &Chunk, range: TimeRange, into: &mut SeriesData) -> Result<(), ChunkFault> {
+    let (mut count, mut first, mut last) = (0u64, None, None);
+    let mut see = |at: i64| {
+        count += 1;
+        first.get_or_insert(at);
+        last = Some(at);
+        // A chunk with more samples than it says takes no more memory than it says.
+        count <= u64::from(chunk.samples) && range.contains(TimestampMs(at))
+    };
+    let mut damage = None;
+    if chunk.encoding == Encoding::Histograms {
+        chunk.for_each_histogram(|at, bytes| {
+            if see(at) {
+                match Histogram::from_bytes(bytes) {
+                    Ok(histogram) => into.histograms.push((at, Arc::new(histogram))),
+                    Err(error) => damage = Some(ChunkFault::Histogram(error.to_string())),
+                }
+            }
+        })?;
+    } else {
+        chunk.for_each_float(|at, value| {
+            if see(at) {
+                into.timestamps.push(at);
+                into.values.push(value);
+            }
+        })?;
+    }
+    let agrees =
+        count == u64::from(chunk.samples) && first == Some(chunk.min_ms) && last == Some(chunk.max_ms);
+    match damage {
+        Some(damage) => Err(damage),
+        None if agrees => Ok(()),
+        None => Err(ChunkFault::Description),
+    }
+}
+
+/// Puts samples as they came from overlapping chunks in order: ascending, each timestamp once, in one of the columns.
+pub fn tidy(series: SeriesData) -> SeriesData {
+    let floats_ascend = series.timestamps.is_sorted_by(|a, b| a < b);
+    let histograms_ascend = series.histograms.is_sorted_by(|a, b| a.0 < b.0);
+    let only_one_kind = series.timestamps.is_empty() || series.histograms.is_empty();
+    if floats_ascend && histograms_ascend && only_one_kind {
+        return series;
+    }
+    let floats = series.timestamps.iter().zip(&series.values).map(|(at, value)| (*at, Value::Float(*value)));
+    let histograms =
+        series.histograms.iter().map(|(at, histogram)| (*at, Value::Histogram(histogram.clone())));
+    let mut samples: Vec<(i64, Value)> = floats.chain(histograms).collect();
+    // The greatest value of a timestamp comes first, and deduplication keeps the first.
+    samples.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| resolve(&b.1, &a.1)));
+    samples.dedup_by_key(|(at, _)| *at);
+    let mut tidied = SeriesData { labels: series.labels, ..SeriesData::default() };
+    for (at, value) in samples {
+        match value {
+            Value::Float(value) => {
+                tidied.timestamps.push(at);
+                tidied.values.push(value);
+            }
+            Value::Histogram(histogram) => tidied.histograms.push((at, histogram)),
+        }
+    }
+    tidied
+}
