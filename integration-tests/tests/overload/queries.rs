@@ -41,8 +41,8 @@ pub(crate) async fn beyond_its_memory(world: &World<'_>) -> Result<()> {
 pub(crate) async fn over_every_series(world: &World<'_>) -> Result<()> {
     ensure!(results(&world.query(r#"{__name__=~".+"}"#).await?)? == METRICS * SERIES);
     let reply = world.query(r#"count(count by (instance) ({__name__=~".+"}))"#).await?;
-    let count = &reply.json()?["data"]["result"][0]["value"][1];
-    ensure!(*count == (METRICS * SERIES).to_string(), "{reply}");
+    let count = reply.json()?["data"]["result"][0]["value"][1].as_str().map(str::parse::<usize>);
+    ensure!(count == Some(Ok(METRICS * SERIES)), "{reply}");
     let matchers = [("match[]", r#"{__name__=~".+"}"#)];
     let reply = world.attacker.get(&world.narthex.base, "series", &matchers).await?;
     ensure!(reply.json()?["data"].as_array().context("no data")?.len() == METRICS * SERIES, "{reply}");

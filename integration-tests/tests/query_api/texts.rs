@@ -1,6 +1,6 @@
 //! What is answered in words: formatted queries, syntax trees, and refusals, each as Prometheus has them.
 
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 use bytes::Bytes;
 use http::{Method, Request};
 use narthex_integration_tests::sandbox::scenario;

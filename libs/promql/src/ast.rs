@@ -181,9 +181,7 @@ impl Expr {
             | ExprKind::String(_)
             | ExprKind::Bytes(_)
             | ExprKind::Vector(_)
-            | ExprKind::Matrix(_) => {
-                Vec::new()
-            }
+            | ExprKind::Matrix(_) => Vec::new(),
             ExprKind::Subquery(subquery) => vec![&subquery.expr],
             ExprKind::Unary(_, inner) | ExprKind::Paren(inner) | ExprKind::StepInvariant(inner) => {
                 vec![inner]

@@ -64,7 +64,7 @@ fn pod(target: &mut Target, pod: &Pod, node: usize, number: usize) {
         for (resource, request) in [("cpu", 0.2), ("memory", 256.0 * MIB)] {
             let labels = with(&[("container", container), ("node", &node_name), ("resource", resource)]);
             add("kube_pod_container_resource_requests", &labels, Shape::Constant(request));
-            if number % 3 != 0 {
+            if !number.is_multiple_of(3) {
                 add("kube_pod_container_resource_limits", &labels, Shape::Constant(request * 2.0));
             }
         }

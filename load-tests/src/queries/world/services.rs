@@ -26,7 +26,7 @@ pub(super) fn http_server(nodes: usize, node: usize, number: usize) -> Target {
         ],
     );
     let place = (node * 2 + number) as u64;
-    target.restarts = place % 5 == 0;
+    target.restarts = place.is_multiple_of(5);
     for (handler, weight) in [("/api/v1/items", 8.0), ("/api/v1/orders", 3.0), ("/healthz", 0.5), ("/", 1.0)]
     {
         let busy = weight * (0.5 + unit(place, 51));

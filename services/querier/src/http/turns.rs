@@ -213,12 +213,9 @@ mod tests {
     fn workspaces_that_run_as_much_take_turns() {
         let mut turns = Turns::new(GateLimits { running: 1, ..LIMITS });
         assert_eq!(turns.arrive(workspace(9), LONG), Ok(Arrival::Runs));
-        let mut expected = Vec::new();
         let tickets: Vec<Vec<_>> =
             (0..3).map(|w| (0..3).map(|_| waits(turns.arrive(workspace(w), LONG))).collect()).collect();
-        for round in 0..3 {
-            expected.extend((0..3).map(|w| tickets[w][round]));
-        }
+        let expected: Vec<_> = (0..3).flat_map(|round| tickets.iter().map(move |line| line[round])).collect();
         let mut runs = workspace(9);
         for ticket in expected {
             assert_eq!(turns.done(runs, Duration::ZERO), Some(ticket));
