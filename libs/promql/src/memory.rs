@@ -22,6 +22,11 @@ pub trait Memory: fmt::Debug + Send + Sync {
 
     /// Gives back bytes that were taken.
     fn shrink(&self, bytes: usize);
+
+    /// Bytes that can still be taken, as far as is known.
+    fn left(&self) -> usize {
+        usize::MAX
+    }
 }
 
 /// Bytes taken from a budget. Clones share them.
@@ -50,6 +55,16 @@ impl Reservation {
     #[must_use]
     pub fn another(&self) -> Self {
         self.0.as_ref().map_or_else(Self::default, |taken| Self::of(Arc::clone(&taken.memory)))
+    }
+
+    /// The budget.
+    pub fn memory(&self) -> Option<Arc<dyn Memory>> {
+        self.0.as_ref().map(|taken| Arc::clone(&taken.memory))
+    }
+
+    /// What can still be taken.
+    pub fn left(&self) -> usize {
+        self.0.as_ref().map_or(usize::MAX, |taken| taken.memory.left())
     }
 
     /// What is taken.

@@ -62,6 +62,12 @@ impl MemoryPool {
         self.taken.load(Ordering::Relaxed)
     }
 
+    /// Bytes that can still be taken, here and above.
+    pub fn left(&self) -> u64 {
+        let own = self.limit.saturating_sub(self.taken());
+        self.above.as_ref().map_or(own, |above| own.min(above.left()))
+    }
+
     /// Takes bytes, here and above; all or nothing.
     pub fn take(&self, bytes: u64) -> Result<(), OutOfMemory> {
         let fits = |taken: u64| taken.checked_add(bytes).filter(|taken| *taken <= self.limit);
@@ -144,6 +150,7 @@ mod tests {
         let other = process.below("tenant", 60).below("piece", 60);
         assert_eq!(one.take(41).expect_err("its own").level, "piece");
         one.take(40).expect("within");
+        assert_eq!((one.left(), two.left(), process.left()), (0, 20, 60));
         assert_eq!(two.take(21).expect_err("the tenant's").level, "tenant");
         other.take(60).expect("within");
         let refused = two.take(1).expect_err("the process's");

@@ -126,6 +126,10 @@ impl Memory for OfQuery {
     fn shrink(&self, bytes: usize) {
         self.pool.give_back(bytes as u64);
     }
+
+    fn left(&self) -> usize {
+        usize::try_from(self.pool.left()).unwrap_or(usize::MAX)
+    }
 }
 
 fn explained(refusal: OutOfMemory) -> SourceError {

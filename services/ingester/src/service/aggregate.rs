@@ -46,6 +46,8 @@ struct Task {
     fragment: Option<Fragment>,
     agreed: Option<Digests>,
     budget: Budget,
+    /// Bytes that states may occupy.
+    states: usize,
     /// Hashes and places of the series, by bucket if buckets matter.
     series: Vec<(SeriesHash, usize)>,
 }
@@ -79,10 +81,13 @@ impl IngesterService {
         request: AggregateRequest,
     ) -> Result<AggregateStream, Status> {
         let matchers = matchers(&request.matchers)?;
-        let AggregateRequest { context, fragment, agreed, max_series, max_samples, max_bytes, .. } = request;
+        let AggregateRequest { context, fragment, agreed, max_state_bytes, .. } = request;
+        let AggregateRequest { max_series, max_samples, max_bytes, .. } = request;
         let fragment = fragment.map(|message| parse_fragment(message, matchers.clone())).transpose();
         let fragment = fragment.map_err(|error| Status::invalid_argument(error.to_string()))?;
         let budget = Budget { max_series, max_samples, max_bytes };
+        let states = usize::try_from(max_state_bytes).unwrap_or(usize::MAX);
+        let states = if states == 0 { MOST_BYTES } else { states.min(MOST_BYTES) };
         let Reading { pass, workspace, range } = self.begin_read(context).await?;
         let selection =
             self.storage()?.select(workspace, &matchers, range, budget).map_err(|error| status_of(&error))?;
@@ -101,7 +106,7 @@ impl IngesterService {
             if agreed.is_some() {
                 series.sort_unstable_by_key(|(hash, place)| (bucket_of(*hash), *place));
             }
-            let task = Arc::new(Task { selection, range, fragment, agreed, budget, series });
+            let task = Arc::new(Task { selection, range, fragment, agreed, budget, states, series });
             match Task::run(&task).await {
                 Ok(outcome) => {
                     let differing = task.agreed.as_ref().map(|agreed| outcome.differing(agreed));
@@ -124,7 +129,8 @@ impl Task {
     async fn run(task: &Arc<Self>) -> Result<Outcome, Failure> {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let shares = task.series.len().div_ceil(SHARE).clamp(1, cores);
-        let control = Control::default().with_memory(Arc::new(Bounded::default()));
+        let control = Control::default()
+            .with_memory(Arc::new(Bounded { taken: AtomicUsize::new(0), limit: task.states }));
         let _stop = Stop(control.clone());
         let bounds = task.bounds(shares);
         if task.series.len() < FEW {
@@ -195,13 +201,16 @@ impl Drop for Stop {
 }
 
 /// Memory of one answer.
-#[derive(Debug, Default)]
-struct Bounded(AtomicUsize);
+#[derive(Debug)]
+struct Bounded {
+    taken: AtomicUsize,
+    limit: usize,
+}
 
 impl Memory for Bounded {
     fn grow(&self, bytes: usize) -> Result<(), SourceError> {
-        let used = self.0.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if used > MOST_BYTES {
+        let used = self.taken.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if used > self.limit {
             self.shrink(bytes);
             return Err(SourceError::LimitExceeded("the states of the aggregation are too large".into()));
         }
@@ -209,6 +218,6 @@ impl Memory for Bounded {
     }
 
     fn shrink(&self, bytes: usize) {
-        self.0.fetch_sub(bytes, Ordering::Relaxed);
+        self.taken.fetch_sub(bytes, Ordering::Relaxed);
     }
 }

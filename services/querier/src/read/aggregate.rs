@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures::StreamExt;
 use narthex_model::{PartitionId, RingRevision};
-use narthex_promql::{Control, Fragment, FragmentAnswer, FragmentRun, SeriesData, SourceError};
+use narthex_promql::{Control, EvalError, Fragment, FragmentAnswer, FragmentRun, SeriesData, SourceError};
 use narthex_pushdown::{BUCKETS, Digests, fragment_message};
 use narthex_ring::Owner;
 use narthex_rpc::v1::{self, aggregate_response::Part};
@@ -25,6 +25,9 @@ use super::{
     partition::{OwnerCall, Progress},
     reader::Question,
 };
+
+/// States are in memory so often at one time, if their owner is in this process: there, in messages, and here.
+const COPIES_OF_STATES: usize = 4;
 
 /// What one owner says.
 #[derive(Debug)]
@@ -80,6 +83,7 @@ impl Context {
             max_series: limits.series,
             max_samples: limits.samples,
             max_bytes: limits.bytes,
+            max_state_bytes: (self.memory.left() / COPIES_OF_STATES).max(1) as u64,
         };
         let fragment = Arc::new(fragment.clone());
         Arc::new(move |owner, progress| {
@@ -110,7 +114,8 @@ impl Context {
                 Some(Part::State(found)) => state = Some((&found).into()),
                 Some(Part::Answer(bytes)) => {
                     charge(bytes.len())?;
-                    memory.grow(bytes.len()).map_err(OwnerError::Fatal)?;
+                    // As they came, and decoded.
+                    memory.grow(2 * bytes.len()).map_err(OwnerError::Fatal)?;
                     answer.decode(&bytes, fragment).map_err(|error| malformed(error.to_string()))?;
                 }
                 Some(Part::End(found)) => end = Some(found),
@@ -164,7 +169,10 @@ impl Reader {
         }
         let (series, samples) =
             pieces.iter().fold((0, 0), |sums, piece| (sums.0 + piece.series, sums.1 + piece.samples));
-        context.budget.check_answer(usize::try_from(series).unwrap_or(usize::MAX), samples)?;
+        // Chosen series may turn out not to be enough, and then all are read, and counted.
+        if !fragment.op.selects_series() {
+            context.budget.settle_newest(series, samples)?;
+        }
         if one_copy {
             let mut all = FragmentAnswer::default();
             pieces.into_iter().for_each(|piece| all.merge(piece.answer, fragment));
@@ -263,8 +271,17 @@ fn moved() -> OwnerCall<Held<Vec<SeriesData>>> {
 
 /// Runs a fragment here.
 fn run(fragment: &Fragment, series: Held<Vec<SeriesData>>) -> Result<FragmentAnswer, SourceError> {
-    let fault = |error: narthex_promql::EvalError| SourceError::Internal(error.to_string());
-    let mut run = FragmentRun::new(fragment, &Control::default()).map_err(fault)?;
+    let fault = |error: EvalError| match error {
+        EvalError::LimitExceeded(text) => SourceError::LimitExceeded(text),
+        EvalError::Unavailable(text) => SourceError::Unavailable(text),
+        error => SourceError::Internal(error.to_string()),
+    };
+    let control = Control::default();
+    let control = match series.memory.memory() {
+        Some(memory) => control.with_memory(memory),
+        None => control,
+    };
+    let mut run = FragmentRun::new(fragment, &control).map_err(fault)?;
     for (place, series) in series.data.into_iter().enumerate() {
         run.add(place, series).map_err(fault)?;
     }

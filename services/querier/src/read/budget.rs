@@ -161,6 +161,16 @@ impl Budget {
         })
     }
 
+    /// Adds series and samples that only heads hold, which are of the newest day.
+    pub fn settle_newest(&self, series: u64, samples: u64) -> Result<(), SourceError> {
+        let mut merged = self.spent.merged.lock();
+        let Some(newest) = merged.last_mut() else { return Ok(()) };
+        newest.series += series;
+        newest.samples += samples;
+        self.check(What::Series, newest.series, 1)?;
+        self.check(What::Samples, newest.samples, 1)
+    }
+
     /// The error of a read as the user is to see it: a source that refused before it sent anything says only which of our
     /// bounds it would pass (`series limit exceeded: ...`).
     pub(crate) fn explain(&self, error: SourceError) -> SourceError {
