@@ -1,7 +1,8 @@
 //! PromQL: the parser layer and the engine over a [`SeriesSource`].
 //!
 //! A query is text, then an [`Expr`] ([`parse`]), then a [`QueryResult`] ([`Engine`]). The engine loads every selector once
-//! for the whole time it needs, then evaluates operators over columns: one column per series, one row per step. Semantics
+//! for the whole time it needs, or lets the source aggregate it ([`Fragment`]), then evaluates operators over columns: one column
+//! per series, one row per step. Semantics
 //! are those of Prometheus 3.14 with all its experimental parts on, delayed name removal included. Nothing here reads a
 //! clock or does I/O; only the source does.
 

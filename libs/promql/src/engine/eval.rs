@@ -1,7 +1,8 @@
 //! The walk over the prepared tree: each node's value over all steps.
 //!
-//! Evaluation is pure computation on what was loaded. It runs on one task, gives way now and then ([`Evaluator::tick`]) so
-//! that dropping the future or the [`Control`] ends it soon, and accounts for every sample that it holds.
+//! Evaluation is pure computation on what was loaded. It runs on one task, spreads what looks at many series over threads
+//! ([`Evaluator::spread`]), gives way now and then ([`Evaluator::tick`]) so that dropping the future or the [`Control`] ends it
+//! soon, and accounts for every sample that it holds.
 
 use futures::{FutureExt, future::BoxFuture};
 

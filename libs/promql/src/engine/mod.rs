@@ -1,7 +1,8 @@
 //! The engine: an [`Expr`] and a source in, a [`QueryResult`] out.
 //!
-//! A query is prepared (what is constant becomes so), loaded (all selectors, at once) and evaluated (columns). Only loading
-//! waits for others; evaluation gives way to other tasks now and then, so dropping the future ends it soon.
+//! A query is prepared (what is constant becomes so), loaded (aggregations that the source can answer and all other selectors, at
+//! once) and evaluated (columns). Only loading waits for others; large parts of the evaluation run on all cores, the rest gives
+//! way to other tasks now and then, so dropping the future ends it soon.
 
 mod aggregate;
 mod binary;

@@ -131,15 +131,21 @@ fn equal_copies_are_aggregated_by_one_owner() {
 fn owners_that_refuse_or_fail_are_read() {
     let data: Data = (0..6).map(|pod| (pod % 2, vec![(pod as f64, None); 19])).collect();
     let foreign = owners(&data);
-    foreign.owners.lock().get_mut(&"b-1".into()).expect("an owner").foreign = true;
+    let set_foreign = |value: bool| {
+        let mut all = foreign.owners.lock();
+        for name in ["a-1", "b-1", "c-1"] {
+            all.get_mut(&name.into()).expect("an owner").foreign = value;
+        }
+    };
+    set_foreign(true);
     let (reader, metrics) = reader(&foreign);
     same(&reader, "sum(m)");
     assert_eq!(outcomes(&metrics), (0, 1), "each series must count once");
+    set_foreign(false);
     // One owner of each partition is down: two are a quorum.
     for name in ["a-0", "c-1"] {
         let down = Conduct::Refuses(RpcError::Unavailable("connection refused".into()));
         let mut all = foreign.owners.lock();
-        all.get_mut(&"b-1".into()).expect("an owner").foreign = false;
         all.get_mut(&name.into()).expect("an owner").conduct = down;
     }
     same(&reader, "sum by (zone) (rate(m[3m]))");
