@@ -1,6 +1,6 @@
 //! Judges answers against the reference's, and counts.
 //!
-//! The reference may be older than the version whose semantics Narthex has. A [`Rule`] names a change in Prometheus since then and
+//! The reference may be older than the version whose semantics Narthex has. A rule names a change in Prometheus since then and
 //! takes out of both answers' notes what that change explains; what is left must be the same, or the test fails. What Narthex answers
 //! instead is pinned by the scenario files of `libs/promql`.
 

@@ -17,9 +17,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 ///
 /// To work on the engine, load once with --keep, and then run again and again on what was loaded:
 ///
-///     queries --scale heads-100k --keep DIR --json peers.json
-///     queries --scale heads-100k --keep DIR --servers narthex --baseline peers.json
-///     queries --scale heads-100k --keep DIR --servers narthex,prometheus --only 'CPU by' --runs 5
+///  $ queries --scale heads-100k --keep DIR --json peers.json
+///  $ queries --scale heads-100k --keep DIR --servers narthex --baseline peers.json
+///  $ queries --scale heads-100k --keep DIR --servers narthex,prometheus --only 'CPU by' --runs 5
 ///
 /// The second takes the peers' figures from the first. A server's folder below DIR is complete when it holds a file `loaded`;
 /// remove the folder to load again. Peers are installed into the user's cache folder; Narthex's binary is the one beside this
