@@ -56,10 +56,11 @@ impl Loaded {
         self.series.get(&address(selector)).cloned().unwrap_or_default()
     }
 
-    /// What came of an aggregation where its series are, if it was asked for there.
-    pub(super) fn answer(&self, node: &Aggregate) -> Option<(Fragment, FragmentAnswer)> {
-        let (fragment, answer) = self.answers.get(&node_address(node))?;
-        Some((fragment.clone(), FragmentAnswer::clone(answer)))
+    /// What came of an aggregation where its series are, if it was asked for there. Given out once, as every node is
+    /// evaluated once.
+    pub(super) fn take_answer(&mut self, node: &Aggregate) -> Option<(Fragment, FragmentAnswer)> {
+        let (fragment, answer) = self.answers.remove(&node_address(node))?;
+        Some((fragment, Arc::unwrap_or_clone(answer)))
     }
 
     /// The info series of a call of `info`.

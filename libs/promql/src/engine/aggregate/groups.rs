@@ -37,12 +37,18 @@ impl Grouping {
     }
 }
 
-/// Groups with something for each, in the order in which their first series came.
-#[derive(Debug)]
+/// Groups with something for each, in the order in which their first series came. All are of one grouping.
+#[derive(Debug, Clone)]
 pub(in crate::engine) struct Groups<T> {
-    grouping: Grouping,
+    /// The places of the first groups by their labels; of the others once it matters.
     table: HashTable<usize>,
     groups: Vec<(Labels, T)>,
+}
+
+impl<T> Default for Groups<T> {
+    fn default() -> Self {
+        Self { table: HashTable::new(), groups: Vec::new() }
+    }
 }
 
 fn hash<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> u64 {
@@ -56,10 +62,6 @@ fn hash<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> u64 {
 }
 
 impl<T> Groups<T> {
-    pub(in crate::engine) fn new(grouping: Grouping) -> Self {
-        Self { grouping, table: HashTable::new(), groups: Vec::new() }
-    }
-
     pub(in crate::engine) fn len(&self) -> usize {
         self.groups.len()
     }
@@ -67,10 +69,12 @@ impl<T> Groups<T> {
     /// The group of a series; a new one gets what `make` makes.
     pub(in crate::engine) fn of_series<E>(
         &mut self,
+        grouping: &Grouping,
         labels: &Labels,
         make: impl FnOnce() -> Result<T, E>,
     ) -> Result<&mut T, E> {
-        let Self { grouping, table, groups } = self;
+        self.index();
+        let Self { table, groups } = self;
         let key = hash(grouping.kept(labels));
         let place = match table.find(key, |at| groups[*at].0.pairs().eq(grouping.kept(labels))) {
             Some(at) => *at,
@@ -89,9 +93,37 @@ impl<T> Groups<T> {
         self.groups
     }
 
-    /// Adds a group of the same grouping: `merge` where it is known.
-    pub(in crate::engine) fn add_group(&mut self, labels: Labels, value: T, merge: impl FnOnce(&mut T, T)) {
-        let Self { table, groups, .. } = self;
+    /// The groups and their labels, to look at.
+    pub(in crate::engine) fn iter(&self) -> std::slice::Iter<'_, (Labels, T)> {
+        self.groups.iter()
+    }
+
+    /// Adds a group that is known to be new.
+    pub(in crate::engine) fn push(&mut self, labels: Labels, value: T) {
+        self.groups.push((labels, value));
+    }
+
+    fn index(&mut self) {
+        let Self { table, groups } = self;
+        for at in table.len()..groups.len() {
+            table.insert_unique(hash(groups[at].0.pairs()), at, |at| hash(groups[*at].0.pairs()));
+        }
+    }
+
+    /// Adds the groups of others: `merge` where they are known.
+    pub(in crate::engine) fn merge(&mut self, others: Self, mut merge: impl FnMut(&mut T, T)) {
+        if self.groups.is_empty() {
+            *self = others;
+            return;
+        }
+        for (labels, value) in others.groups {
+            self.add_group(labels, value, &mut merge);
+        }
+    }
+
+    fn add_group(&mut self, labels: Labels, value: T, merge: impl FnOnce(&mut T, T)) {
+        self.index();
+        let Self { table, groups } = self;
         let key = hash(labels.pairs());
         match table.find(key, |at| groups[*at].0 == labels) {
             Some(at) => merge(&mut groups[*at].1, value),

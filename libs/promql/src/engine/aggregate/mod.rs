@@ -47,7 +47,7 @@ pub(super) async fn eval(
         Some(param) => Some(evaluator.eval(param, steps).await?),
         None => None,
     };
-    if let Some((fragment, answer)) = evaluator.loaded.answer(node) {
+    if let Some((fragment, answer)) = evaluator.loaded.take_answer(node) {
         return merged(evaluator, node, position, &fragment, answer, param, steps).await;
     }
     if let Some(fold) = Fold::of(node) {
@@ -106,9 +106,9 @@ struct Group {
 
 /// Groups in the order in which their first series come.
 fn members(columns: &[Column], grouping: &Grouping) -> Vec<Group> {
-    let mut groups: Groups<Vec<usize>> = Groups::new(grouping.clone());
+    let mut groups = Groups::<Vec<usize>>::default();
     for (at, column) in columns.iter().enumerate() {
-        let Ok(members) = groups.of_series(&column.labels, || Ok::<_, Infallible>(Vec::new()));
+        let Ok(members) = groups.of_series(grouping, &column.labels, || Ok::<_, Infallible>(Vec::new()));
         members.push(at);
     }
     groups.into_groups().into_iter().map(|(labels, members)| Group { labels, members }).collect()
@@ -135,10 +135,6 @@ impl Fold {
         matches!(op, Sum | Avg | Count | Min | Max | Group)
     }
 
-    fn groups(&self) -> Groups<Partial> {
-        Groups::new(self.grouping.clone())
-    }
-
     /// Adds a column to the state of its group.
     pub(super) fn add(
         &self,
@@ -147,7 +143,7 @@ impl Fold {
         column: &Column,
         work: &mut Work,
     ) -> Evaluated<()> {
-        let partial = groups.of_series(&column.labels, || {
+        let partial = groups.of_series(&self.grouping, &column.labels, || {
             work.reserve_bytes(Partial::bytes_of(column.len()))?;
             Ok::<_, EvalError>(Partial::new(self.op, column.len()))
         })?;
@@ -167,7 +163,7 @@ impl Fold {
         let (fold, items, cost) = (self.clone(), series.len(), leaf::cost(&series, steps));
         let parts = evaluator
             .spread(items, cost, move |range, work| {
-                let mut groups = fold.groups();
+                let mut groups = Groups::default();
                 let mut column = Column::new(Labels::EMPTY, false, steps.count);
                 for at in range {
                     let one = &series[at];
@@ -194,7 +190,7 @@ impl Fold {
         let (fold, items) = (self.clone(), columns.len());
         let parts = evaluator
             .spread(items, items * steps.count, move |range, work| {
-                let mut groups = fold.groups();
+                let mut groups = Groups::default();
                 for at in range {
                     work.check()?;
                     fold.add(&mut groups, at, &columns[at], work)?;
@@ -211,14 +207,11 @@ impl Fold {
         parts: Vec<Groups<Partial>>,
         steps: Steps,
     ) -> Evaluated<Vec<Column>> {
-        let mut parts = parts.into_iter();
-        let mut groups = parts.next().unwrap_or_else(|| self.groups());
+        let mut groups = Groups::<Partial>::default();
         for part in parts {
             evaluator.tick(part.len() * steps.count).await?;
             let mut context = Context { notes: &mut evaluator.notes, position: self.position, op: self.op };
-            for (labels, partial) in part.into_groups() {
-                groups.add_group(labels, partial, |mine, theirs| mine.merge(theirs, &mut context));
-            }
+            groups.merge(part, |mine, theirs| mine.merge(theirs, &mut context));
         }
         let mut out = Vec::with_capacity(groups.len());
         for (labels, partial) in groups.into_groups() {

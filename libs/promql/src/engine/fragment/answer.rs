@@ -1,7 +1,5 @@
 //! What comes of a fragment in one place.
 
-use narthex_model::Labels;
-
 use super::{Fragment, Places};
 use crate::{
     engine::{
@@ -17,7 +15,7 @@ use crate::{
 /// States of groups or chosen series, what is to be noted, and what was counted. Those of all places together are the result.
 #[derive(Debug, Clone, Default)]
 pub struct FragmentAnswer {
-    pub(super) groups: Vec<(Labels, Partial)>,
+    pub(super) groups: Groups<Partial>,
     /// Chosen series with the rows that were chosen, in `cmp_series` order.
     pub(super) chosen: Vec<Column>,
     pub(in crate::engine) notes: Notes,
@@ -36,23 +34,15 @@ impl FragmentAnswer {
     pub fn merge(&mut self, other: Self, fragment: &Fragment) {
         self.notes.absorb(other.notes);
         self.memory.extend(other.memory);
-        if self.groups.is_empty() && self.chosen.is_empty() && self.stats.total == 0 {
+        if self.is_empty() && self.stats.total == 0 {
             self.stats = other.stats;
         } else {
             self.stats.absorb(&other.stats);
         }
         self.chosen.extend(other.chosen);
-        if self.groups.is_empty() {
-            self.groups = other.groups;
-            return;
-        }
-        let mut groups = Groups::new(fragment.grouping());
         let mut context =
             Context { notes: &mut self.notes, position: fragment.places.aggregated, op: fragment.op };
-        for (labels, partial) in std::mem::take(&mut self.groups).into_iter().chain(other.groups) {
-            groups.add_group(labels, partial, |mine, theirs| mine.merge(theirs, &mut context));
-        }
-        self.groups = groups.into_groups();
+        self.groups.merge(other.groups, |mine, theirs| mine.merge(theirs, &mut context));
     }
 
     /// The same answer for a fragment that stands elsewhere in the query.
@@ -88,10 +78,11 @@ impl FragmentAnswer {
     }
 
     /// The columns of the groups, in the order of their first series.
-    pub(in crate::engine) fn fold(mut self, fragment: &Fragment, notes: &mut Notes) -> Vec<Column> {
-        self.groups.sort_by(|(_, a), (_, b)| a.first.1.cmp(&b.first.1));
+    pub(in crate::engine) fn fold(self, fragment: &Fragment, notes: &mut Notes) -> Vec<Column> {
+        let mut groups = self.groups.into_groups();
+        groups.sort_by(|(_, a), (_, b)| a.first.1.cmp(&b.first.1));
         let mut context = Context { notes, position: fragment.places.aggregated, op: fragment.op };
-        let columns = self.groups.into_iter().map(|(labels, partial)| partial.finish(labels, &mut context));
+        let columns = groups.into_iter().map(|(labels, partial)| partial.finish(labels, &mut context));
         columns.filter(|column| !column.is_empty()).collect()
     }
 

@@ -61,7 +61,7 @@ impl FragmentAnswer {
                 messages.push(Bytes::from(std::mem::take(out)));
             }
         };
-        for (labels, partial) in &self.groups {
+        for (labels, partial) in self.groups.iter() {
             out.put_u8(GROUP);
             put_labels(&mut out, labels);
             put_labels(&mut out, &partial.first.1);
@@ -87,7 +87,7 @@ impl FragmentAnswer {
             match input.try_get_u8()? {
                 GROUP => {
                     let labels = get_labels(&mut input)?;
-                    self.groups.push((labels, get_partial(&mut input, fragment)?));
+                    self.groups.push(labels, get_partial(&mut input, fragment)?);
                 }
                 CHOSEN => self.chosen.push(get_column(&mut input, fragment)?),
                 END => {

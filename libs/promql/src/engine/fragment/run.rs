@@ -59,7 +59,7 @@ impl<'a> FragmentRun<'a> {
             fragment,
             leaf: fragment.leaf()?,
             fold,
-            groups: Groups::new(fragment.grouping()),
+            groups: Groups::default(),
             columns: Vec::new(),
             column: Column::new(narthex_model::Labels::EMPTY, false, steps.count),
             work: Work::alone(steps, fragment.per_step_stats, control),
@@ -97,7 +97,7 @@ impl<'a> FragmentRun<'a> {
             chosen = choose::candidates(self.fragment, self.columns, &mut self.work.notes);
         }
         let mut answer = FragmentAnswer::default();
-        (answer.groups, answer.chosen) = (self.groups.into_groups(), chosen);
+        (answer.groups, answer.chosen) = (self.groups, chosen);
         (answer.notes, answer.stats) = (self.work.notes, self.work.stats);
         Ok(answer)
     }
