@@ -20,7 +20,8 @@ mod source;
 
 pub use ast::Expr;
 pub use engine::{
-    CodecError, Control, Engine, EngineConfig, Fragment, FragmentAnswer, FragmentRun, Places, RangeCall,
+    CodecError, Control, Engine, EngineConfig, Fragment, FragmentAnswer, FragmentRun, Notes, Places,
+    RangeCall,
 };
 pub use error::{EvalError, ParseError, PositionRange};
 pub use histogram::{BucketBoundaries, BucketView, bucket_views};

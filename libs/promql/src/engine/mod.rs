@@ -31,11 +31,12 @@ use narthex_model::TimestampMs;
 
 pub(crate) use finish::compare_by_name;
 pub use fragment::{CodecError, Fragment, FragmentAnswer, FragmentRun, Places, RangeCall};
+pub use notes::Notes;
 
 use column::Steps;
 use eval::Evaluator;
 use load::load;
-use prepare::{Context, prepare};
+use prepare::{Context, prepare, resolve};
 
 use crate::{
     ast::{At, Expr, Span, Subquery, ValueType},
@@ -174,7 +175,7 @@ impl Engine {
         at: TimestampMs,
         control: &Control,
     ) -> Result<QueryResult, EvalError> {
-        self.run(source, expr, at.0, at.0, 0, control).await
+        Ok(self.run(source, expr, at.0, at.0, 0, control).await?.0)
     }
 
     /// The value of `expr` at `start`, `start + step` and so on up to `end`. `step_ms` must be above zero.
@@ -187,7 +188,32 @@ impl Engine {
         step_ms: i64,
         control: &Control,
     ) -> Result<QueryResult, EvalError> {
+        Ok(self.stretch(source, expr, start, end, step_ms, control).await?.0)
+    }
+
+    /// The same of a stretch of a query's steps, and its notes in a form that those of other stretches can be added to. `expr` must
+    /// have been [resolved](Self::resolve) for all of the query.
+    pub async fn stretch(
+        &self,
+        source: &dyn SeriesSource,
+        expr: &Expr,
+        start: TimestampMs,
+        end: TimestampMs,
+        step_ms: i64,
+        control: &Control,
+    ) -> Result<(QueryResult, Notes), EvalError> {
         self.run(source, expr, start.0, end.0, step_ms, control).await
+    }
+
+    /// The expression with all that depends on the ends and the step of a range query (`start()`, `@ end()`, durations made of
+    /// `range()` and the like) replaced by its value, so that it means the same whichever of the steps are evaluated.
+    pub fn resolve(
+        expr: &Expr,
+        start: TimestampMs,
+        end: TimestampMs,
+        step_ms: i64,
+    ) -> Result<Expr, EvalError> {
+        resolve(expr, Context { start: start.0, end: end.0, step: step_ms })
     }
 
     async fn run(
@@ -198,7 +224,7 @@ impl Engine {
         end: i64,
         step: i64,
         control: &Control,
-    ) -> Result<QueryResult, EvalError> {
+    ) -> Result<(QueryResult, Notes), EvalError> {
         control.check()?;
         let is_range = step > 0;
         if is_range && !matches!(expr.value_type(), ValueType::Scalar | ValueType::Vector) {
@@ -226,7 +252,8 @@ impl Engine {
             per_step: evaluator.stats.per_step(),
             peak_samples: evaluator.stats.peak as u64,
         };
-        Ok(QueryResult { value, annotations: evaluator.notes.finish(), stats, memory })
+        let notes = evaluator.notes;
+        Ok((QueryResult { value, annotations: notes.clone().finish(), stats, memory }, notes))
     }
 }
 

@@ -26,9 +26,9 @@ struct Forced {
 /// Line and column in the query.
 type Place = (u32, u32);
 
-/// All notes of a query.
+/// All notes of a query, or of a stretch of its steps.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Notes {
+pub struct Notes {
     /// Where each was made last: of equal texts Prometheus shows one.
     notes: BTreeMap<Note, (u32, u32)>,
     forced: BTreeMap<(String, Place), Forced>,
@@ -44,7 +44,7 @@ fn of_metric(name: &str) -> String {
 
 impl Notes {
     /// Whether nothing was noted.
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.notes.is_empty() && self.forced.is_empty() && self.overlaps.is_empty() && self.plain.is_empty()
     }
 
@@ -241,8 +241,25 @@ impl Notes {
         Ok(notes)
     }
 
+    /// Adds the notes of other steps of the same query, as if they had been made in one evaluation. False, and nothing is added, where
+    /// that cannot be known: equal texts have one place, that of the node evaluated last, and here their places differ.
+    #[must_use]
+    pub fn join(&mut self, others: &Self) -> bool {
+        let same = |(note, place): (&Note, &Place)| self.notes.get(note).is_none_or(|known| known == place);
+        let agree = others.notes.iter().all(same);
+        if agree {
+            self.absorb(others.clone());
+        }
+        agree
+    }
+
+    /// How many notes there are.
+    pub fn len(&self) -> usize {
+        self.notes.len() + self.forced.len() + self.overlaps.len() + self.plain.len()
+    }
+
     /// The notes as the API shows them.
-    pub(super) fn finish(self) -> Annotations {
+    pub fn finish(self) -> Annotations {
         let mut annotations = Annotations { warnings: self.plain.into_iter().collect(), infos: Vec::new() };
         for (note, (line, column)) in self.notes {
             match note {

@@ -35,10 +35,16 @@ const TIME_DEPENDENT: [&str; 15] = [
     "timestamp",
 ];
 
-/// Prepares a parsed tree for one evaluation.
-pub(super) fn prepare(expr: &Expr, context: Context) -> Result<Expr, EvalError> {
+/// A parsed tree with what depends on the query's own range replaced by its value.
+pub(super) fn resolve(expr: &Expr, context: Context) -> Result<Expr, EvalError> {
     let mut expr = expr.clone();
     context.resolve(&mut expr)?;
+    Ok(expr)
+}
+
+/// Prepares a parsed tree for one evaluation.
+pub(super) fn prepare(expr: &Expr, context: Context) -> Result<Expr, EvalError> {
+    let mut expr = resolve(expr, context)?;
     let (_, wrap) = mark(&mut expr);
     if wrap {
         wrap_invariant(&mut expr);
