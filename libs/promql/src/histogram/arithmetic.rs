@@ -81,6 +81,17 @@ fn merge(left: &Sparse, right: &[(i32, f64)], mut combine: impl FnMut(Option<usi
     out
 }
 
+/// Whether every bucket of `part` is among `all`: then adding it needs no new list, which is so for nearly all that a sum adds.
+fn covers(all: &[(i32, f64)], part: &[(i32, f64)]) -> bool {
+    let mut all = all.iter();
+    part.iter().all(|(index, _)| all.any(|(other, _)| other == index))
+}
+
+/// The place of a bucket that is there, from `at` on.
+fn seek(list: &[(i32, f64)], at: usize, index: i32) -> usize {
+    at + list[at..].iter().take_while(|(other, _)| *other < index).count()
+}
+
 /// The buckets that are not swallowed by a zero bucket of this width.
 fn beyond_zero(sparse: &Sparse, schema: i32, threshold: f64) -> &[(i32, f64)] {
     if schema == CUSTOM {
@@ -142,8 +153,16 @@ impl FloatHistogram {
             }
             let reduced = (coarse < other.schema).then(|| reduce(theirs, other.schema, coarse));
             let theirs = beyond_zero(reduced.as_ref().unwrap_or(theirs), coarse, self.zero_threshold);
-            let left = std::mem::take(mine);
-            *mine = merge(&left, theirs, |at, count| at.map_or(0.0, |at| left[at].1) + sign * count);
+            if covers(mine, theirs) {
+                let mut at = 0;
+                for (index, count) in theirs {
+                    at = seek(mine, at, *index);
+                    mine[at].1 += sign * count;
+                }
+            } else {
+                let left = std::mem::take(mine);
+                *mine = merge(&left, theirs, |at, count| at.map_or(0.0, |at| left[at].1) + sign * count);
+            }
         }
         self.schema = coarse;
         Ok(merged)
@@ -190,8 +209,7 @@ impl FloatHistogram {
                 None => (theirs, None),
             };
             let skipped = theirs.len() - beyond_zero(theirs, coarse, self.zero_threshold).len();
-            (*mine, *lost_mine) =
-                kahan_merge(mine, lost_mine, &theirs[skipped..], lost_theirs.map(|lost| &lost[skipped..]));
+            kahan_merge(mine, lost_mine, &theirs[skipped..], lost_theirs.map(|lost| &lost[skipped..]));
         }
         self.schema = coarse;
         lost.schema = coarse;
@@ -318,39 +336,29 @@ fn kahan_reduce(sums: &Sparse, lost: &Sparse, from: i32, to: i32) -> (Sparse, Sp
     (out, out_lost)
 }
 
-fn kahan_merge(
-    sums: &Sparse,
-    lost: &Sparse,
-    add: &[(i32, f64)],
-    add_lost: Option<&[(i32, f64)]>,
-) -> (Sparse, Sparse) {
-    let comp_of = |list: &Sparse, index: i32| {
-        list.binary_search_by_key(&index, |(i, _)| *i).map_or(0.0, |at| list[at].1)
-    };
-    let mut out_lost: Sparse = Vec::with_capacity(sums.len() + add.len());
-    let mut added = 0;
-    let out = merge(sums, add, |at, count| {
-        let comp = add_lost.map_or(0.0, |list| list[added].1);
-        let index = add[added].0;
-        added += 1;
-        let Some(at) = at else {
-            out_lost.push((index, comp));
-            return count;
-        };
-        let (mut sum, mut rest) = (sums[at].1, comp_of(lost, index));
-        kahan(count, &mut sum, &mut rest);
+/// Adds buckets to `sums`, and what rounding lost to `lost`.
+fn kahan_merge(sums: &mut Sparse, lost: &mut Sparse, add: &[(i32, f64)], add_lost: Option<&[(i32, f64)]>) {
+    let add_lost = |at: usize| add_lost.map_or(0.0, |list| list[at].1);
+    let alike = sums.len() == lost.len() && sums.iter().zip(&*lost).all(|(sum, lost)| sum.0 == lost.0);
+    if !alike || !covers(sums, add) {
+        (*sums, *lost) = widened(sums, lost, add);
+    }
+    let mut at = 0;
+    for (place, (index, count)) in add.iter().enumerate() {
+        at = seek(sums, at, *index);
+        let (sum, rest) = (&mut sums[at].1, &mut lost[at].1);
+        kahan(*count, sum, rest);
+        let comp = add_lost(place);
         if comp != 0.0 {
-            kahan(comp, &mut sum, &mut rest);
+            kahan(comp, sum, rest);
         }
-        out_lost.push((index, rest));
-        sum
-    });
-    let out_lost = out
-        .iter()
-        .map(|(index, _)| match out_lost.binary_search_by_key(index, |(i, _)| *i) {
-            Ok(at) => out_lost[at],
-            Err(_) => (*index, comp_of(lost, *index)),
-        })
-        .collect();
-    (out, out_lost)
+    }
+}
+
+/// Both lists with empty buckets wherever one of them or `add` has some.
+fn widened(sums: &Sparse, lost: &Sparse, add: &[(i32, f64)]) -> (Sparse, Sparse) {
+    let sums = merge(sums, add, |at, _| at.map_or(0.0, |at| sums[at].1));
+    let comp_of = |index: i32| lost.binary_search_by_key(&index, |(i, _)| *i).map_or(0.0, |at| lost[at].1);
+    let lost = sums.iter().map(|(index, _)| (*index, comp_of(*index))).collect();
+    (sums, lost)
 }

@@ -50,11 +50,13 @@ pub(crate) fn bound(index: i32, schema: i32, custom: &[f64]) -> f64 {
     }
 }
 
+/// By its bits: it is asked for every bucket of every histogram that is compared.
 fn power_of_two(exponent: i64) -> f64 {
-    match i32::try_from(exponent) {
-        Ok(exponent) => 2f64.powi(exponent),
-        Err(_) if exponent > 0 => f64::INFINITY,
-        Err(_) => 0.0,
+    match exponent {
+        1024.. => f64::INFINITY,
+        -1022..1024 => f64::from_bits(((exponent + 1023) as u64) << 52),
+        -1074..-1022 => f64::from_bits(1 << (exponent + 1074)),
+        _ => 0.0,
     }
 }
 

@@ -39,31 +39,40 @@ impl FloatHistogram {
         if threshold != self.zero_threshold || self.zero_count < zero_count {
             return true;
         }
-        let shrunk = |now: &Sparse, before: &Sparse| {
-            let before = self.at_my_schema(before, previous.schema);
-            let count_of =
-                |index: i32| now.binary_search_by_key(&index, |(i, _)| *i).map_or(0.0, |at| now[at].1);
-            before.iter().any(|(index, count)| {
-                let present = now.binary_search_by_key(index, |(i, _)| *i).is_ok();
-                if present { count_of(*index) < *count } else { *count != 0.0 }
-            })
-        };
-        shrunk(&self.positive, &previous.positive) || shrunk(&self.negative, &previous.negative)
+        self.shrunk(&self.positive, &previous.positive, previous.schema)
+            || self.shrunk(&self.negative, &previous.negative, previous.schema)
     }
 
-    /// Buckets of a finer schema in this one's, without those inside the zero bucket.
-    fn at_my_schema(&self, sparse: &Sparse, schema: i32) -> Sparse {
-        let mut out: Sparse = Vec::with_capacity(sparse.len());
-        for (index, count) in sparse {
-            let index = if schema == CUSTOM { *index } else { coarser_index(*index, schema, self.schema) };
-            match out.last_mut() {
-                Some(last) if last.0 == index => last.1 += count,
-                _ => out.push((index, *count)),
+    /// Whether a bucket counts less than before, or is gone. Buckets of a finer schema are taken in this one's; those inside the
+    /// zero bucket do not count.
+    fn shrunk(&self, now: &Sparse, before: &Sparse, schema: i32) -> bool {
+        let custom = schema == CUSTOM;
+        let my_index = |index: i32| if custom { index } else { coarser_index(index, schema, self.schema) };
+        let swallowed = |index: i32| {
+            !custom && self.zero_threshold > 0.0 && bound(index, self.schema, &[]) <= self.zero_threshold
+        };
+        let (mut now, mut at, mut outside) = (now.iter().peekable(), 0, false);
+        while let Some((index, count)) = before.get(at) {
+            let (index, mut count) = (my_index(*index), *count);
+            at += 1;
+            while let Some((_, more)) = before.get(at).filter(|(other, _)| my_index(*other) == index) {
+                count += more;
+                at += 1;
+            }
+            // Bounds ascend, so what follows a bucket outside of the zero bucket is outside too.
+            outside = outside || !swallowed(index);
+            if !outside {
+                continue;
+            }
+            while now.next_if(|(other, _)| *other < index).is_some() {}
+            let shrunk = match now.peek() {
+                Some((other, present)) if *other == index => *present < count,
+                _ => count != 0.0,
+            };
+            if shrunk {
+                return true;
             }
         }
-        if schema != CUSTOM && self.zero_threshold > 0.0 {
-            out.retain(|(index, _)| bound(*index, self.schema, &[]) > self.zero_threshold);
-        }
-        out
+        false
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    rate::{self, Kind, Origin},
+    rate::{Extrapolation, Kind},
     statistics,
 };
 use crate::{
@@ -169,7 +169,7 @@ impl Sweep {
         let is_drop = |at: &usize| values[*at] < values[*at - 1];
         let drops: Vec<usize> =
             if kind.counter { (1..values.len()).filter(is_drop).collect() } else { Vec::new() };
-        let mut passed = 0;
+        let (mut passed, mut extrapolation) = (0, Extrapolation::new(kind));
         self.each(floats, column, stats, |span| {
             let Span { from, to, start, end } = span;
             if to - from < 2 {
@@ -184,9 +184,8 @@ impl Sweep {
                 result += values[*drop - 1];
             }
             let (first, last) = (times[from], times[to - 1]);
-            let to_zero = (result > 0.0 && values[from] >= 0.0).then(|| values[from] / result);
-            let origin = Origin { to_zero, begun: None };
-            Some(result * rate::extrapolation((start, end), (first, last), to - from, origin, kind)?)
+            let change = (values[from], result);
+            Some(result * extrapolation.factor((start, end), (first, last), to - from, change)?)
         });
     }
 

@@ -34,6 +34,10 @@ pub(super) struct Window<'a> {
     pub(super) times: &'a [i64],
     pub(super) values: &'a [f64],
     pub(super) histograms: &'a [(i64, Arc<FloatHistogram>)],
+    /// For each histogram, whether its counter was reset since the one before, which may lie outside; only for counters.
+    pub(super) resets: &'a [bool],
+    /// How much the histograms weigh.
+    histogram_weight: usize,
     /// When the floats' counts began; empty where it is not known.
     pub(super) float_starts: &'a [i64],
     /// The same of the histograms.
@@ -68,7 +72,7 @@ impl Window<'_> {
     }
 
     fn weight(&self) -> usize {
-        self.values.len() + self.histograms.iter().map(|(_, histogram)| histogram.weight()).sum::<usize>()
+        self.values.len() + self.histogram_weight
     }
 }
 
@@ -232,7 +236,8 @@ impl RangeLeaf {
     }
 
     fn windows(&self, series: &Series, steps: Steps, column: &mut Column, work: &mut Work) -> Evaluated<()> {
-        let mut windows = Windows::new(series, self.windowing);
+        let facts = HistogramFacts::of(&series.histograms, matches!(self.name, "rate" | "increase"));
+        let mut windows = Windows::new(series, &facts, self.windowing);
         for at in 0..steps.count {
             let mut window = windows.next(steps.time(at), self.position);
             if window.times.is_empty() && window.histograms.is_empty() {
@@ -271,9 +276,44 @@ fn note_non_counter(notes: &mut Notes, column: &Column, position: PositionRange)
     }
 }
 
+/// What all windows ask of the histograms of a series, found out once.
+#[derive(Debug, Default)]
+struct HistogramFacts {
+    /// Whether the counter was reset since the one before; empty where nobody asks.
+    resets: Vec<bool>,
+    /// What those before weigh together, one more than there are histograms.
+    weights: Vec<usize>,
+}
+
+impl HistogramFacts {
+    fn of(histograms: &[(i64, Arc<FloatHistogram>)], counter: bool) -> Self {
+        if histograms.is_empty() {
+            return Self::default();
+        }
+        let mut resets = Vec::new();
+        if counter {
+            resets.push(false);
+            resets.extend(histograms.windows(2).map(|pair| pair[1].1.detect_reset(&pair[0].1)));
+        }
+        let mut total = 0;
+        let mut weights = vec![0];
+        weights.extend(histograms.iter().map(|(_, histogram)| {
+            total += histogram.weight();
+            total
+        }));
+        Self { resets, weights }
+    }
+
+    fn weight(&self, (from, to): (usize, usize)) -> usize {
+        let before = |at: usize| self.weights.get(at).copied().unwrap_or_default();
+        before(to) - before(from)
+    }
+}
+
 /// The windows of one series, step after step.
 struct Windows<'a> {
     series: &'a Series,
+    facts: &'a HistogramFacts,
     windowing: Windowing,
     before: i64,
     after: i64,
@@ -282,11 +322,11 @@ struct Windows<'a> {
 }
 
 impl<'a> Windows<'a> {
-    fn new(series: &'a Series, windowing: Windowing) -> Self {
+    fn new(series: &'a Series, facts: &'a HistogramFacts, windowing: Windowing) -> Self {
         let Windowing { anchored, smoothed, lookback, .. } = windowing;
         let before = if anchored || smoothed { lookback } else { 0 };
         let after = if smoothed { lookback } else { 0 };
-        Self { series, windowing, before, after, floats: (0, 0), histograms: (0, 0) }
+        Self { series, facts, windowing, before, after, floats: (0, 0), histograms: (0, 0) }
     }
 
     fn next(&mut self, now: i64, position: PositionRange) -> Window<'a> {
@@ -316,6 +356,8 @@ impl<'a> Windows<'a> {
             times: &series.times[self.floats.0..self.floats.1],
             values: &series.values[self.floats.0..self.floats.1],
             histograms: &series.histograms[self.histograms.0..self.histograms.1],
+            resets: self.facts.resets.get(self.histograms.0..self.histograms.1).unwrap_or_default(),
+            histogram_weight: self.facts.weight(self.histograms),
             float_starts,
             histogram_starts,
             start,

@@ -143,40 +143,112 @@ pub(super) struct Origin {
     pub(super) begun: Option<i64>,
 }
 
+/// How far the samples of a window reach, in seconds.
+#[derive(Debug, Clone, Copy)]
+struct Reach {
+    /// What is taken to be covered before the first sample.
+    to_start: f64,
+    /// From the first sample, or the counter's beginning, to the last sample.
+    sampled: f64,
+    /// What is taken to be covered behind the last sample.
+    to_end: f64,
+}
+
+impl Reach {
+    /// None if there is one sample of unknown origin.
+    fn of(
+        (start, end): (i64, i64),
+        (first, last): (i64, i64),
+        samples: usize,
+        begun: Option<i64>,
+    ) -> Option<Self> {
+        let mut to_start = (first - start) as f64 / 1000.0;
+        let mut to_end = (end - last) as f64 / 1000.0;
+        let mut sampled = (last - first) as f64 / 1000.0;
+        let average = if samples > 1 { sampled / (samples - 1) as f64 } else { 0.0 };
+        let threshold = average * 1.1;
+        if let Some(begun) = begun {
+            to_start = 0.0;
+            sampled = (last - begun) as f64 / 1000.0;
+        } else if samples < 2 {
+            return None;
+        } else if to_start >= threshold {
+            to_start = average / 2.0;
+        }
+        if to_end >= threshold {
+            to_end = average / 2.0;
+        }
+        Some(Self { to_start, sampled, to_end })
+    }
+
+    /// Not further back than to where the counter was zero, so many sampled intervals before the first sample.
+    fn not_below_zero(self, intervals: f64) -> Self {
+        Self { to_start: self.to_start.min(self.sampled * intervals), ..self }
+    }
+
+    /// By how much the change between the samples grows on a whole window of so many milliseconds.
+    fn factor(self, range: i64, kind: Kind) -> f64 {
+        let Self { to_start, sampled, to_end } = self;
+        let factor = if sampled == 0.0 { 1.0 } else { (sampled + to_start + to_end) / sampled };
+        if kind.per_second { factor / (range as f64 / 1000.0) } else { factor }
+    }
+}
+
 /// By how much the change between the samples grows on the whole window; none if there is one sample of unknown origin.
 pub(super) fn extrapolation(
-    (start, end): (i64, i64),
-    (first, last): (i64, i64),
-    samples: usize,
+    window: (i64, i64),
+    samples: (i64, i64),
+    count: usize,
     origin: Origin,
     kind: Kind,
 ) -> Option<f64> {
-    let mut to_start = (first - start) as f64 / 1000.0;
-    let mut to_end = (end - last) as f64 / 1000.0;
-    let mut sampled = (last - first) as f64 / 1000.0;
-    let average = if samples > 1 { sampled / (samples - 1) as f64 } else { 0.0 };
-    let threshold = average * 1.1;
-    if let Some(begun) = origin.begun {
-        to_start = 0.0;
-        sampled = (last - begun) as f64 / 1000.0;
-    } else if samples < 2 {
-        return None;
-    } else {
-        if to_start >= threshold {
-            to_start = average / 2.0;
-        }
-        if let Some(intervals) = origin.to_zero.filter(|_| kind.counter) {
-            let zero = sampled * intervals;
-            if zero < to_start {
-                to_start = zero;
-            }
-        }
+    let mut reach = Reach::of(window, samples, count, origin.begun)?;
+    if let Some(intervals) = origin.to_zero.filter(|_| kind.counter && origin.begun.is_none()) {
+        reach = reach.not_below_zero(intervals);
     }
-    if to_end >= threshold {
-        to_end = average / 2.0;
+    Some(reach.factor(window.1 - window.0, kind))
+}
+
+/// The factors of the windows of one series. Where scrapes and steps keep their distance one window is like the next, and
+/// divisions are what a rate costs, so what holds for windows alike is kept.
+#[derive(Debug)]
+pub(super) struct Extrapolation {
+    kind: Kind,
+    /// Where the last window's samples lie in it, and how many there are.
+    like: (i64, i64, i64, usize),
+    reach: Reach,
+    /// The factor where zero is no limit.
+    whole: f64,
+}
+
+impl Extrapolation {
+    pub(super) const fn new(kind: Kind) -> Self {
+        let reach = Reach { to_start: 0.0, sampled: 0.0, to_end: 0.0 };
+        Self { kind, like: (0, 0, 0, 0), reach, whole: 0.0 }
     }
-    let factor = if sampled == 0.0 { 1.0 } else { (sampled + to_start + to_end) / sampled };
-    Some(if kind.per_second { factor / ((end - start) as f64 / 1000.0) } else { factor })
+
+    /// The factor for a window whose first value is `value` and whose change is `change`; none for fewer than two samples.
+    pub(super) fn factor(
+        &mut self,
+        window: (i64, i64),
+        samples: (i64, i64),
+        count: usize,
+        (value, change): (f64, f64),
+    ) -> Option<f64> {
+        let like = (samples.0 - window.0, samples.1 - samples.0, window.1 - samples.1, count);
+        if like != self.like {
+            self.reach = Reach::of(window, samples, count, None)?;
+            self.whole = self.reach.factor(window.1 - window.0, self.kind);
+            self.like = like;
+        }
+        // Whether zero is nearer than the start, without a division: a little more often than it is.
+        let Reach { to_start, sampled, .. } = self.reach;
+        let far = sampled * value > (to_start * change * 1.000_001).max(1e-290);
+        if !self.kind.counter || far || change <= 0.0 || value < 0.0 || change.is_nan() || value.is_nan() {
+            return Some(self.whole);
+        }
+        Some(self.reach.not_below_zero(value / change).factor(window.1 - window.0, self.kind))
+    }
 }
 
 /// The change between the first and last of at least two histograms, as a gauge.
@@ -192,8 +264,8 @@ fn histogram_change(window: &Window<'_>, notes: &mut Notes, counter: bool) -> Op
     let second = &*points[1].1;
     let nothing =
         FloatHistogram { schema: second.schema, custom: second.custom.clone(), ..FloatHistogram::default() };
-    let began = |at: usize| began_anew(window.histogram_starts, |at| points[at].0, at);
-    let base = if counter && (began(1) || second.detect_reset(first)) { &nothing } else { first };
+    let reset = |at: usize| window.resets[at] || began_anew(window.histogram_starts, |at| points[at].0, at);
+    let base = if counter && reset(1) { &nothing } else { first };
     let custom = base.uses_custom_buckets();
     if last.uses_custom_buckets() != custom {
         notes.mixed_schemas(name, at);
@@ -219,13 +291,9 @@ fn histogram_change(window: &Window<'_>, notes: &mut Notes, counter: bool) -> Op
         if overlap(window.histogram_starts, |at| points[at].0) {
             notes.start_overlap(name, at);
         }
-        let mut previous = base;
-        for (at, (_, histogram)) in points.iter().enumerate().skip(1) {
-            if began(at) || histogram.detect_reset(previous) {
-                let merged = result.add(previous);
-                note_merge(merged, "addition", window, notes)?;
-            }
-            previous = histogram;
+        for at in (2..points.len()).filter(|at| reset(*at)) {
+            let merged = result.add(&points[at - 1].1);
+            note_merge(merged, "addition", window, notes)?;
         }
     } else if !is_gauge(first) || !is_gauge(last) {
         notes.not_gauge(name, at);
