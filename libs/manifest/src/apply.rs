@@ -85,7 +85,10 @@ impl Manifest {
         match edit {
             Edit::Commit(entry) => next.commit(entry),
             Edit::Compact { inputs, outputs } => next.compact(inputs, outputs),
-            Edit::Remove(blocks) => drop(next.remove(blocks)),
+            Edit::Remove(blocks) => {
+                next.remove(blocks);
+                next.lost = next.revision;
+            }
             Edit::RaiseFloor(floor) => next.raise_floor(*floor),
             Edit::Collect { before, gone } => {
                 next.collected_before = next.collected_before.max(*before);
@@ -175,6 +178,6 @@ impl Manifest {
     fn delete(&mut self) {
         let bare = Self::empty(self.workspace, self.window_length);
         let Self { revision, parent, writer, .. } = *self;
-        *self = Self { revision, parent, writer, deleted: true, ..bare };
+        *self = Self { revision, parent, writer, deleted: true, lost: revision, ..bare };
     }
 }

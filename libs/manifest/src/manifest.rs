@@ -47,6 +47,7 @@ pub struct Manifest {
     pub(crate) recent: Vec<Arc<Entry>>,
     pub(crate) segments: Vec<SegmentRef>,
     pub(crate) removals: Vec<Removal>,
+    pub(crate) lost: ManifestRevision,
 }
 
 impl Manifest {
@@ -65,6 +66,7 @@ impl Manifest {
             recent: Vec::new(),
             segments: Vec::new(),
             removals: Vec::new(),
+            lost: ManifestRevision(0),
         }
     }
 
@@ -116,6 +118,12 @@ impl Manifest {
     /// Objects of earlier revisions that may still lie in the bucket.
     pub fn removals(&self) -> &[Removal] {
         &self.removals
+    }
+
+    /// The newest revision that took blocks out without replacement, other than by retention; 0 if none did. As long as it stays
+    /// the same, what was once complete reads the same, from the floor on.
+    pub const fn lost(&self) -> ManifestRevision {
+        self.lost
     }
 
     /// Segments that the root names.

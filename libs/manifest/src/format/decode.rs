@@ -73,6 +73,7 @@ pub(crate) fn decode_root(
         recent: entries(root.blocks, root.columns)?,
         segments: Vec::new(),
         removals: root.removals.iter().map(removal).collect::<Result<_, _>>()?,
+        lost: ManifestRevision(root.lost_revision),
     };
     unique(&mut manifest.recent.iter().map(|entry| entry.id).collect::<Vec<_>>())?;
     let references = root.segments.iter().map(reference).collect::<Result<Vec<_>, _>>()?;

@@ -27,6 +27,7 @@ pub(crate) fn encode_root(manifest: &Manifest) -> Bytes {
         blocks,
         segments: manifest.segments.iter().map(reference).collect(),
         removals: manifest.removals.iter().map(removal).collect(),
+        lost_revision: manifest.lost.0,
     };
     file(&root).0
 }

@@ -55,11 +55,11 @@ fn entries() -> impl Strategy<Value = Vec<Arc<Entry>>> {
 }
 
 fn manifests() -> impl Strategy<Value = Manifest> {
-    let plain = (1..u64::MAX, any::<[u128; 2]>(), any::<Option<i64>>(), any::<i64>(), any::<bool>());
+    let plain = (1..u64::MAX, any::<[u128; 2]>(), any::<Option<i64>>(), any::<i64>(), any::<bool>(), any::<u64>());
     let removals = prop::collection::vec((any::<bool>(), any::<u128>(), any::<u64>()), 0..4);
     let parts = (plain, cut_sets(), entries(), entries(), 1_000i64..7_200_000, removals);
     parts.prop_map(|(plain, committed, recent, mut old, window, removals)| {
-        let (revision, [parent, writer], floor, collected_before, deleted) = plain;
+        let (revision, [parent, writer], floor, collected_before, deleted, lost) = plain;
         old.retain(|entry| recent.iter().all(|other| other.id != entry.id));
         let dropped = old.iter().take(1).map(|entry| entry.id).collect();
         let segment = Arc::new(Segment::new(SegmentId(5), old));
@@ -81,6 +81,7 @@ fn manifests() -> impl Strategy<Value = Manifest> {
             recent,
             segments: vec![SegmentRef { segment, crc32c, dropped: Arc::new(dropped) }],
             removals: removals.into_iter().map(removal).collect(),
+            lost: ManifestRevision(lost),
             ..empty()
         }
     })

@@ -68,6 +68,20 @@ fn cut_history_outlives_compaction_and_removal() {
 }
 
 #[test]
+fn only_what_is_given_up_is_lost() {
+    let manifest = committed([(1, cut(0, 5)), (2, cut(1, 5)), (3, cut(0, 6))]);
+    let manifest = apply(&manifest, compact(&[1, 2], &[4, 5])).expect("present");
+    let manifest = apply(&manifest, Edit::RaiseFloor(Window(-1))).expect("applies");
+    assert_eq!(manifest.lost(), ManifestRevision(0), "cuts, compaction and retention lose nothing");
+    let lost = apply(&manifest, Edit::Remove([block(4)].into())).expect("present");
+    assert_eq!(lost.lost(), lost.revision(), "though another block has the same cuts");
+    let later = apply(&lost, Edit::Commit(entry(6, [cut(0, 7)]))).expect("new");
+    assert_eq!(later.lost(), lost.revision());
+    let deleted = apply(&later, Edit::Delete).expect("applies");
+    assert_eq!(deleted.lost(), deleted.revision());
+}
+
+#[test]
 fn the_floor_counts_as_committed_and_never_falls() {
     let manifest = committed([(1, cut(0, 5)), (2, cut(0, 6)), (3, cut(0, 7))]);
     let manifest = apply(&manifest, compact(&[1, 2], &[4])).expect("present");
