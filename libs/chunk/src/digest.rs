@@ -1,6 +1,6 @@
 //! The set hash of a series' samples in a window: 128 bits that do not depend on the order of the samples.
 //!
-//! Owners compare it to find out where they differ (DIGEST reads, seal). It is the wrapping sum of a 128-bit hash of each
+//! Owners compare it to find out where they differ (seal). It is the wrapping sum of a 128-bit hash of each
 //! sample, so equal sets have equal hashes and a sample can be added at any time. It is computed from the chunks when asked:
 //! kept on append it would cost every series 20 bytes and every sample a hash, for windows that are mostly never compared.
 

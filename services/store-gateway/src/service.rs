@@ -16,7 +16,7 @@ use narthex_rpc::{
     v1::{
         AggregateRequest, LabelNamesRequest, LabelValuesRequest, LabelsResponse, MetadataRequest,
         MetadataResponse, SelectRequest, SeriesBatch, SeriesRequest, SeriesResponse, SourceState,
-        select_request::Mode, series_response::Part, series_source_server::SeriesSource,
+        series_response::Part, series_source_server::SeriesSource,
     },
 };
 use tonic::{Request, Response, Status, async_trait};
@@ -83,9 +83,6 @@ impl GatewayService {
     }
 
     async fn select_messages(&self, request: SelectRequest) -> Result<SelectStream, Status> {
-        if request.mode() == Mode::Digest {
-            return Err(Status::invalid_argument("a store-gateway sends data, not digests"));
-        }
         let asked = Asked::parse(request.context)?;
         let matchers: Arc<[_]> = matchers(&request.matchers)?.into();
         let unless_0 = |bound: u64| if bound == 0 { u64::MAX } else { bound };

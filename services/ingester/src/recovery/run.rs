@@ -7,7 +7,7 @@ use narthex_cluster::{Snapshot, WorkspaceStatus};
 use narthex_model::{RingRevision, TimeRange, WorkspaceId};
 use narthex_rpc::{
     Peers, RpcError,
-    v1::{MetadataRequest, ReadContext, SelectRequest, select_request::Mode},
+    v1::{MetadataRequest, ReadContext, SelectRequest},
 };
 use narthex_service::Components;
 
@@ -151,11 +151,8 @@ async fn copy_workspace(
     let ring = snapshot.ring.revision();
     let [left, right] = others(service, &snapshot)?;
     let open = async |(name, address): &(String, String)| {
-        let request = SelectRequest {
-            context: Some(context(service, workspace, ring)),
-            mode: Mode::Data.into(),
-            ..SelectRequest::default()
-        };
+        let request =
+            SelectRequest { context: Some(context(service, workspace, ring)), ..SelectRequest::default() };
         let answers = peers.select(address, request, COPY_LIMIT).await?;
         Source::open(name.clone(), answers.boxed(), fence).await
     };

@@ -9,7 +9,7 @@ use std::{
     ops::Range,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -46,10 +46,26 @@ struct Task {
     fragment: Option<Fragment>,
     agreed: Option<Digests>,
     budget: Budget,
+    scanned: Scanned,
     /// Bytes that states may occupy.
     states: usize,
     /// Hashes and places of the series, by bucket if buckets matter.
     series: Vec<(SeriesHash, usize)>,
+}
+
+/// What all shares together have looked at.
+#[derive(Default)]
+struct Scanned {
+    samples: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Scanned {
+    /// The totals with so many more.
+    fn add(&self, samples: u64, bytes: u64) -> (u64, u64) {
+        let add = |total: &AtomicU64, more| total.fetch_add(more, Ordering::Relaxed) + more;
+        (add(&self.samples, samples), add(&self.bytes, bytes))
+    }
 }
 
 /// Why there is no answer.
@@ -106,14 +122,16 @@ impl IngesterService {
             if agreed.is_some() {
                 series.sort_unstable_by_key(|(hash, place)| (bucket_of(*hash), *place));
             }
-            let task = Arc::new(Task { selection, range, fragment, agreed, budget, states, series });
+            let scanned = Scanned::default();
+            let task = Arc::new(Task { selection, range, fragment, agreed, budget, scanned, states, series });
             match Task::run(&task).await {
                 Ok(outcome) => {
                     let differing = task.agreed.as_ref().map(|agreed| outcome.differing(agreed));
                     let Outcome { answer, digests, samples, .. } = outcome;
                     messages.extend(answer.encode().into_iter().map(Part::Answer));
                     let differing = differing.unwrap_or_default();
-                    end = AggregateEnd { digests: Some((&digests).into()), differing, samples, ..end };
+                    let (_, bytes) = task.scanned.add(0, 0);
+                    end = AggregateEnd { digests: Some((&digests).into()), differing, samples, bytes, ..end };
                 }
                 Err(Failure::Refused) => end.refused = true,
                 Err(Failure::Status(status)) => return Err(*status),
@@ -146,7 +164,6 @@ impl Task {
             let fault = |error| Status::internal(format!("a share of the aggregation failed: {error}"));
             all.merge(share.await.map_err(fault)??, task.fragment.as_ref());
         }
-        task.budget.check(all.samples, 0).map_err(|error| status_of(&error))?;
         Ok(all)
     }
 
@@ -176,6 +193,8 @@ impl Task {
             control.check()?;
             let places: Vec<usize> = batch.iter().map(|(_, place)| *place).collect();
             let chunks = self.selection.chunks_at(&places).map_err(|error| status_of(&error))?;
+            let (before, bytes) =
+                (run.samples(), chunks.iter().flatten().map(|chunk| chunk.data.len() as u64).sum());
             for ((hash, place), chunks) in batch.iter().zip(chunks) {
                 let labels = self.selection.labels_at(*place).clone();
                 let mut samples = Samples::new(labels, self.range);
@@ -185,7 +204,8 @@ impl Task {
                 }
                 run.add(*hash, *place, samples.finish())?;
             }
-            self.budget.check(run.samples(), 0).map_err(|error| status_of(&error))?;
+            let (samples, bytes) = self.scanned.add(run.samples() - before, bytes);
+            self.budget.check(samples, bytes).map_err(|error| status_of(&error))?;
         }
         Ok(run.finish()?)
     }

@@ -131,7 +131,7 @@ impl IngesterService {
     pub(crate) fn own_answer(&self, selection: Selection) -> Result<SelectStream, Status> {
         let adopted = self.opened()?.record.get().adopted;
         let state = self.source_state(adopted.ring_revision, adopted.epoch, selection.acted_revision())?;
-        Ok(select::stream(select::Messages::all(state, selection, Budget::default())))
+        Ok(select::stream(select::Messages::new(state, selection, Budget::default())))
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

@@ -4,63 +4,28 @@
 //! stream ends it. The budget of series is checked before anything is sent; samples and bytes are counted chunk by chunk,
 //! and the batch that would exceed them is not sent.
 
-use std::collections::{BTreeMap, VecDeque};
-
 use bytes::Bytes;
 use futures::StreamExt;
-use narthex_chunk::{Chunk, ChunkError, SetHash};
-use narthex_model::{Sample, TimeRange, TimestampMs, Value, Window, WindowLength};
+use narthex_chunk::Chunk;
 use narthex_rpc::{
     SelectStream,
-    v1::{self, SelectResponse, SourceState, select_request::Mode, select_response::Part},
+    v1::{self, SelectResponse, SourceState, select_response::Part},
 };
 use tonic::Status;
 
-use crate::{
-    recovery::normalise,
-    storage::{Budget, Selection, StorageError},
-};
+use crate::storage::{Budget, Selection, StorageError};
 
 /// Target size of a message in bytes.
 const MESSAGE_BYTES: usize = 1 << 20;
 /// Series that are read from storage at a time.
 const SERIES: usize = 128;
-/// About the size of a digest in a message.
-const DIGEST_BYTES: usize = 32;
-/// Mode DIGEST sends data of this last time as well: samples that are on their way to one owner and not yet to another
-/// would make every digest differ.
-const HOT_TAIL_MS: i64 = 5 * 60 * 1000;
-
-/// What is sent of each series.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Content {
-    /// Its chunks.
-    Data,
-    /// A digest for each window, and chunks of the time after the given one.
-    Digest {
-        /// Beginning of the hot tail.
-        hot_from: TimestampMs,
-    },
-}
-
-impl Content {
-    /// The content for a mode at a time on the data clock.
-    pub(crate) fn of(mode: Mode, now: TimestampMs) -> Self {
-        match mode {
-            Mode::Data => Self::Data,
-            Mode::Digest => Self::Digest { hot_from: now.saturating_sub(HOT_TAIL_MS) },
-        }
-    }
-}
+/// What a chunk takes in a message besides its data, about.
+const CHUNK_BYTES: usize = 32;
 
 /// The messages of one answer.
 pub(crate) struct Messages {
     state: Option<SourceState>,
-    /// Made, not sent yet.
-    ready: VecDeque<Part>,
     selection: Selection,
-    content: Content,
-    range: TimeRange,
     budget: Budget,
     labels_sent: usize,
     series_read: usize,
@@ -71,19 +36,10 @@ pub(crate) struct Messages {
 
 impl Messages {
     /// Answers with what was selected.
-    pub(crate) fn new(
-        state: SourceState,
-        selection: Selection,
-        content: Content,
-        range: TimeRange,
-        budget: Budget,
-    ) -> Self {
+    pub(crate) fn new(state: SourceState, selection: Selection, budget: Budget) -> Self {
         Self {
             state: Some(state),
-            ready: VecDeque::new(),
             selection,
-            content,
-            range,
             budget,
             labels_sent: 0,
             series_read: 0,
@@ -91,11 +47,6 @@ impl Messages {
             bytes: 0,
             failed: false,
         }
-    }
-
-    /// Answers with all chunks, whatever their time.
-    pub(crate) fn all(state: SourceState, selection: Selection, budget: Budget) -> Self {
-        Self::new(state, selection, Content::Data, TimeRange::ALL, budget)
     }
 
     fn labels(&mut self) -> Part {
@@ -111,41 +62,26 @@ impl Messages {
         Part::Series(v1::SeriesBatch { labels })
     }
 
-    /// Makes the next data, of as many series as fill a message.
-    fn data(&mut self) -> Result<(), StorageError> {
-        let mut batch = Batch::default();
-        while self.series_read < self.selection.len() && batch.bytes < MESSAGE_BYTES {
+    /// The next data, of as many series as fill a message; none once all series were read.
+    fn data(&mut self) -> Result<Option<Part>, StorageError> {
+        let (mut chunks, mut bytes) = (Vec::new(), 0);
+        while self.series_read < self.selection.len() && bytes < MESSAGE_BYTES {
             let end = (self.series_read + SERIES).min(self.selection.len());
-            for chunks in self.selection.chunks(self.series_read..end)? {
-                self.series(&chunks, &mut batch)?;
+            for series in self.selection.chunks(self.series_read..end)? {
+                for chunk in &series {
+                    self.samples += u64::from(chunk.samples);
+                    self.bytes += chunk.data.len() as u64;
+                    bytes += chunk.data.len() + CHUNK_BYTES;
+                    chunks.push(chunk_message(self.series_read as u32, chunk));
+                }
+                self.budget.check(self.samples, self.bytes)?;
                 self.series_read += 1;
-                if batch.bytes >= MESSAGE_BYTES {
+                if bytes >= MESSAGE_BYTES {
                     break;
                 }
             }
         }
-        self.ready.extend(batch.into_parts());
-        Ok(())
-    }
-
-    fn series(&mut self, chunks: &[Chunk], batch: &mut Batch) -> Result<(), StorageError> {
-        let number = self.series_read as u32;
-        let (from, digests) = match self.content {
-            Content::Data => (i64::MIN, BTreeMap::new()),
-            Content::Digest { hot_from } => {
-                (hot_from.0, digests(chunks, self.range, self.selection.window_length())?)
-            }
-        };
-        for chunk in chunks.iter().filter(|chunk| chunk.max_ms >= from) {
-            self.samples += u64::from(chunk.samples);
-            self.bytes += chunk.data.len() as u64;
-            batch.chunk(number, chunk);
-        }
-        for (window, digest) in digests {
-            self.bytes += DIGEST_BYTES as u64;
-            batch.digest(number, window, digest);
-        }
-        self.budget.check(self.samples, self.bytes)
+        Ok((!chunks.is_empty()).then_some(Part::Chunks(v1::ChunkBatch { chunks })))
     }
 
     fn next_part(&mut self) -> Result<Option<Part>, StorageError> {
@@ -155,10 +91,7 @@ impl Messages {
         if self.labels_sent < self.selection.len() {
             return Ok(Some(self.labels()));
         }
-        while self.ready.is_empty() && self.series_read < self.selection.len() {
-            self.data()?;
-        }
-        Ok(self.ready.pop_front())
+        self.data()
     }
 }
 
@@ -186,64 +119,6 @@ pub(crate) fn chunk_message(series: u32, chunk: &Chunk) -> v1::Chunk {
         max_ms: chunk.max_ms,
         data: chunk.data.clone(),
     }
-}
-
-/// Data being collected: a message of chunks and, in mode DIGEST, one of digests behind it.
-#[derive(Default)]
-struct Batch {
-    chunks: Vec<v1::Chunk>,
-    digests: Vec<v1::Digest>,
-    bytes: usize,
-}
-
-impl Batch {
-    fn chunk(&mut self, series: u32, chunk: &Chunk) {
-        self.bytes += chunk.data.len() + 32;
-        self.chunks.push(chunk_message(series, chunk));
-    }
-
-    fn digest(&mut self, series: u32, window: Window, digest: SetHash) {
-        self.bytes += DIGEST_BYTES;
-        self.digests.push(v1::Digest {
-            series,
-            window: window.0,
-            hash_high: (digest.hash >> 64) as u64,
-            hash_low: digest.hash as u64,
-            samples: digest.samples,
-        });
-    }
-
-    fn into_parts(self) -> impl Iterator<Item = Part> {
-        let chunks =
-            (!self.chunks.is_empty()).then_some(Part::Chunks(v1::ChunkBatch { chunks: self.chunks }));
-        let digests =
-            (!self.digests.is_empty()).then_some(Part::Digests(v1::DigestBatch { digests: self.digests }));
-        chunks.into_iter().chain(digests)
-    }
-}
-
-/// The set hashes of a series' samples in a range, window by window. Of values that compete for a timestamp one counts.
-fn digests(
-    chunks: &[Chunk],
-    range: TimeRange,
-    length: WindowLength,
-) -> Result<BTreeMap<Window, SetHash>, ChunkError> {
-    let mut samples = Vec::new();
-    for chunk in chunks {
-        let read = chunk.samples()?.into_iter();
-        let within = read.filter(|(at, _)| range.contains(TimestampMs(*at)));
-        samples.extend(within.map(|(at, value)| Sample { timestamp: TimestampMs(at), value }));
-    }
-    normalise(&mut samples);
-    let mut digests = BTreeMap::<Window, SetHash>::new();
-    for Sample { timestamp, value } in &samples {
-        let digest = digests.entry(length.window(*timestamp)).or_default();
-        match value {
-            Value::Float(value) => digest.add_float(timestamp.0, *value),
-            Value::Histogram(histogram) => digest.add_histogram(timestamp.0, &histogram.to_bytes()),
-        }
-    }
-    Ok(digests)
 }
 
 /// The messages as a server's stream.

@@ -23,7 +23,7 @@ use super::{
     IngesterService,
     context::{Reading, matchers},
     gate::Pass,
-    select::{Content, Messages, status_of, stream},
+    select::{Messages, status_of, stream},
 };
 use crate::storage::Budget;
 
@@ -111,7 +111,6 @@ impl SeriesSource for IngesterService {
 
 impl IngesterService {
     async fn select_messages(&self, request: SelectRequest) -> Result<SelectStream, Status> {
-        let mode = request.mode();
         let matchers = matchers(&request.matchers)?;
         let SelectRequest { context, max_series, max_samples, max_bytes, buckets, .. } = request;
         let Reading { pass, workspace, range } = self.begin_read(context).await?;
@@ -122,10 +121,9 @@ impl IngesterService {
             let wanted: HashSet<u32> = buckets.into_iter().collect();
             selection.retain(|labels| wanted.contains(&bucket_of(labels.series_hash())));
         }
-        let content = Content::of(mode, self.data_clock().now());
         let snapshot = pass.snapshot().ring.revision();
         let state = self.source_state(snapshot, pass.adopted().epoch, selection.acted_revision())?;
-        Ok(stream(Messages::new(state, selection, content, range, budget)))
+        Ok(stream(Messages::new(state, selection, budget)))
     }
 
     pub(crate) fn own_metadata(

@@ -1,8 +1,8 @@
-use narthex_model::{TimestampMs, WindowLength};
 use narthex_ring::PartitionState;
 use narthex_rpc::v1::{
-    LabelMatcher, LabelMatchers, LabelNamesRequest, LabelValuesRequest, SelectRequest, SeriesRequest,
-    sample_refusal::Reason, select_request::Mode, select_response::Part, series_source_server::SeriesSource,
+    AggregateRequest, LabelMatcher, LabelMatchers, LabelNamesRequest, LabelValuesRequest, SelectRequest,
+    SeriesRequest, aggregate_response, sample_refusal::Reason, select_response::Part,
+    series_source_server::SeriesSource,
 };
 use tonic::{Code, Request};
 
@@ -143,33 +143,34 @@ async fn budgets_end_an_answer_before_the_data_beyond_them() {
 }
 
 #[tokio::test]
-async fn digests_tell_equal_sets_from_different_ones() {
-    let (one, two) = (TestOwner::new(0), TestOwner::new(1));
-    let samples: Vec<_> =
-        (0..300).map(|at| (at * 60_000 - 3_000_000, at as f64)).filter(|(at, _)| *at < 500_000).collect();
-    one.push(1, 1, frame("a", &samples)).await.expect("stored");
-    for sample in &samples {
-        two.push(1, 1, frame("a", &[*sample])).await.expect("stored");
+async fn aggregations_stay_in_the_budget_of_what_they_look_at() {
+    let owner = TestOwner::new(0);
+    let samples: Vec<_> = (0..500).map(|at| (at * 1_000, at as f64)).collect();
+    for name in ["a", "b"] {
+        owner.push(1, 1, frame(name, &samples)).await.expect("stored");
     }
-    let digest = SelectRequest { mode: Mode::Digest.into(), ..select_all(1) };
-    let digests = |parts: Vec<Part>| {
-        let only = parts.into_iter().filter_map(|part| match part {
-            Part::Digests(batch) => Some(batch.digests),
-            _ => None,
-        });
-        only.flatten().collect::<Vec<_>>()
+    // Without a fragment: what is held, as digests.
+    let request = AggregateRequest { context: Some(read_context(1)), ..AggregateRequest::default() };
+    let ask = async |request: &AggregateRequest| {
+        let stream = owner.service.aggregate(Request::new(request.clone())).await?.into_inner();
+        let messages: Vec<_> = futures::StreamExt::collect(stream).await;
+        match messages.into_iter().next_back().expect("a message")?.part {
+            Some(aggregate_response::Part::End(end)) => Ok(end),
+            part => panic!("the end comes last: {part:?}"),
+        }
     };
-    let first = digests(one.select(digest.clone()).await.expect("answered"));
-    assert_eq!(first.iter().map(|digest| digest.samples).sum::<u32>() as usize, samples.len());
-    let window = WindowLength::DEFAULT.window(TimestampMs(NOW)).0;
-    assert!(first.iter().any(|digest| digest.window == window));
-    assert_eq!(
-        first,
-        digests(two.select(digest.clone()).await.expect("answered")),
-        "equal sets, whatever the chunks"
-    );
-    two.push(1, 1, frame("a", &[(500_001, 1.0)])).await.expect("stored");
-    assert_ne!(first, digests(two.select(digest).await.expect("answered")));
+    let end = ask(&request).await.expect("answered");
+    assert_eq!((end.series, end.samples, end.refused), (2, 1_000, false));
+    assert!(end.bytes > 1_000, "{} bytes", end.bytes);
+    for (request, ok) in [
+        (AggregateRequest { max_series: 1, ..request.clone() }, false),
+        (AggregateRequest { max_samples: 999, ..request.clone() }, false),
+        (AggregateRequest { max_bytes: end.bytes - 1, ..request.clone() }, false),
+        (AggregateRequest { max_series: 2, max_samples: 1_000, max_bytes: end.bytes, ..request }, true),
+    ] {
+        let refused = ask(&request).await.err().map(|status: tonic::Status| status.code());
+        assert_eq!(refused, (!ok).then_some(Code::ResourceExhausted), "{request:?}");
+    }
 }
 
 #[tokio::test]

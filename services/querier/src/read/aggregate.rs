@@ -1,9 +1,9 @@
 //! Aggregations answered by the owners of the series: what moves is states of groups, not samples.
 //!
 //! With one copy of every series its owner answers at once. With three, a quorum first says which samples it holds, in digests of
-//! buckets of series; then one owner aggregates the buckets on which all agree, and the samples of the others, such
-//! as are on their way while the query runs, are read and aggregated here. So the answer is of what a quorum holds together,
-//! as if all of it had been read.
+//! buckets of series; then one of the owners that agree (the next where it is silent) aggregates the buckets on which they do, and the
+//! samples of the others, such as are on their way while the query runs, are read and aggregated here. So the answer is of what a
+//! quorum holds together, as if all of it had been read.
 //!
 //! `None` means: read the samples. That is so where blocks may hold samples of the range, where an owner holds series that by the
 //! ring belong to another partition too (each series must count once), and where owners go by different rings.
@@ -14,7 +14,7 @@ use futures::StreamExt;
 use narthex_model::{PartitionId, RingRevision};
 use narthex_promql::{Control, EvalError, Fragment, FragmentAnswer, FragmentRun, SeriesData, SourceError};
 use narthex_pushdown::{BUCKETS, Digests, fragment_message};
-use narthex_ring::Owner;
+use narthex_ring::{Owner, Partition, Replication};
 use narthex_rpc::v1::{self, aggregate_response::Part};
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
     ask::{Context, Target, matcher},
     failure::OwnerError,
     held::Held,
-    partition::{OwnerCall, Progress},
+    partition::{OwnerCall, PartitionError, PartitionRead, Progress},
     reader::Question,
 };
 
@@ -39,9 +39,12 @@ pub(crate) struct Piece {
     refused: bool,
     series: u64,
     samples: u64,
+    /// Bytes of chunks that were looked at.
+    bytes: u64,
     partition: PartitionId,
     ring: RingRevision,
-    owner: Owner,
+    /// Who says so.
+    owners: Vec<Owner>,
 }
 
 /// The digests of two owners, as one: what both say alike, and the buckets of which they say different things.
@@ -55,6 +58,8 @@ fn agree(copies: Vec<Piece>) -> Piece {
         all.refused |= other.refused || other.ring != all.ring;
         all.samples = all.samples.max(other.samples);
         all.series = all.series.max(other.series);
+        all.bytes += other.bytes;
+        all.owners.extend(other.owners);
     }
     all.differing.sort_unstable();
     all.differing.dedup();
@@ -134,9 +139,10 @@ impl Context {
             refused: end.refused,
             series: end.series,
             samples: end.samples,
+            bytes: end.bytes,
             partition,
             ring: state.ring_revision,
-            owner,
+            owners: vec![owner],
         };
         Ok(Answer { state, data: piece })
     }
@@ -167,11 +173,11 @@ impl Reader {
         if rings_differ || pieces.iter().any(|piece| piece.refused) {
             return Ok(None);
         }
-        let (series, samples) =
-            pieces.iter().fold((0, 0), |sums, piece| (sums.0 + piece.series, sums.1 + piece.samples));
         // Chosen series may turn out not to be enough, and then all are read, and counted.
         if !fragment.op.selects_series() {
-            context.budget.settle_newest(series, samples)?;
+            let sum = |of: fn(&Piece) -> u64| pieces.iter().map(of).sum();
+            let (series, samples) = (sum(|piece| piece.series), sum(|piece| piece.samples));
+            context.budget.settle_newest(series, samples, sum(|piece| piece.bytes))?;
         }
         if one_copy {
             let mut all = FragmentAnswer::default();
@@ -191,15 +197,13 @@ impl Reader {
         let ask = |piece: Piece| {
             let context = context.clone();
             async move {
-                let Piece { digests, mut differing, partition, ring, owner, .. } = piece;
+                let Piece { digests, mut differing, partition, ring, owners, .. } = piece;
                 let mut answer = FragmentAnswer::default();
                 if !digests.is_empty() {
                     let target = Target::Partition(partition, ring);
                     let call = context.aggregate(fragment, false, Some(Arc::new(digests)), target);
-                    let found = match call(owner, Progress::default()).await {
-                        Ok(found) if found.state.ring_revision == ring && !found.data.refused => found.data,
-                        Err(OwnerError::Fatal(error)) => return Err(error),
-                        _ => return Ok(None),
+                    let Some(found) = self.ask_one(partition, ring, owners, call).await? else {
+                        return Ok(None);
                     };
                     differing.extend(found.differing);
                     answer = found.answer;
@@ -221,6 +225,37 @@ impl Reader {
         let Some(series) = self.read_buckets(context, fragment, rest).await? else { return Ok(None) };
         all.merge(run(fragment, series)?, fragment);
         Ok(Some(all))
+    }
+
+    /// What one of the owners says, if one does by the ring: the first, and the next where it fails or is silent.
+    async fn ask_one(
+        &self,
+        partition: PartitionId,
+        ring: RingRevision,
+        owners: Vec<Owner>,
+        call: OwnerCall<Piece>,
+    ) -> Result<Option<Piece>, SourceError> {
+        let snapshot = self.0.cluster.snapshot();
+        let Some(known) = snapshot.ring.partition(partition) else { return Ok(None) };
+        let read = PartitionRead {
+            clock: self.0.clock.clone(),
+            metrics: self.0.metrics.clone(),
+            hedge_after: self.0.hedge_after,
+            // One answer is enough of those who hold the same.
+            replication: Replication::One,
+            partition: Partition { owners, ..known.clone() },
+            planned: Some(ring),
+            call,
+            differ: |_| false,
+        };
+        match read.run().await {
+            Ok(counted) => {
+                let found = counted.copies.into_iter().next();
+                Ok(found.filter(|found| found.ring == ring && !found.refused))
+            }
+            Err(PartitionError::Fatal(error)) => Err(error),
+            Err(_) => Ok(None),
+        }
     }
 
     /// The samples of some buckets of each partition.

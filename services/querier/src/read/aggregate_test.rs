@@ -37,6 +37,11 @@ const QUERIES: [&str; 10] = [
 ];
 
 fn reader(owners: &FakeOwners) -> (Reader, Metrics) {
+    let bytes = u64::MAX / 16;
+    reader_with(owners, Duration::from_secs(20), bytes)
+}
+
+fn reader_with(owners: &FakeOwners, hedge_after: Duration, bytes: u64) -> (Reader, Metrics) {
     let components = Components::from_system(None);
     let metrics = Metrics::register(&mut components.registry.lock());
     let all = u64::MAX / 16;
@@ -50,8 +55,8 @@ fn reader(owners: &FakeOwners) -> (Reader, Metrics) {
         random: components.random,
         metrics: metrics.clone(),
         zone: "a".into(),
-        limits: Limits { series: all, samples: all, bytes: all, chunks: all },
-        hedge_after: Duration::from_secs(20),
+        limits: Limits { series: all, samples: all, bytes, chunks: all },
+        hedge_after,
     });
     (reader, metrics)
 }
@@ -150,4 +155,33 @@ fn owners_that_refuse_or_fail_are_read() {
     }
     same(&reader, "sum by (zone) (rate(m[3m]))");
     assert_eq!(outcomes(&metrics), (1, 1));
+}
+
+#[test]
+fn another_of_the_agreed_owners_is_asked_where_one_is_silent() {
+    let data: Data = (0..6).map(|pod| (pod % 2, vec![(pod as f64, None); 19])).collect();
+    let owners = owners(&data);
+    // The reader is in their zone, so they are asked first.
+    for name in ["a-0", "a-1"] {
+        let mut all = owners.owners.lock();
+        all.get_mut(&name.into()).expect("an owner").conduct = Conduct::HangsAggregating;
+    }
+    let (reader, metrics) = reader_with(&owners, Duration::from_millis(50), u64::MAX / 16);
+    same(&reader, "sum by (zone) (rate(m[3m]))");
+    assert_eq!(outcomes(&metrics), (1, 0));
+    assert!(metrics.hedged.get() >= 2, "{} calls hedged", metrics.hedged.get());
+}
+
+#[test]
+fn what_owners_look_at_counts_as_bytes_of_the_query() {
+    let data: Data = (0..6).map(|pod| (pod % 2, vec![(pod as f64, None); 19])).collect();
+    // Two copies of 6 series with 19 samples of 16 bytes.
+    for (bytes, enough) in [(3 << 10, false), (8 << 10, true)] {
+        let (reader, _) = reader_with(&owners(&data), Duration::from_secs(20), bytes);
+        let answer = answer(&reader, "sum(m)", true);
+        assert_eq!(answer.is_ok(), enough, "{answer:?}");
+        if let Err(text) = answer {
+            assert!(text.contains("the query hit the aggregated data size limit"), "{text}");
+        }
+    }
 }

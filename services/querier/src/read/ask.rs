@@ -75,9 +75,6 @@ impl Context {
         let request = v1::SelectRequest {
             context: self.message(target),
             matchers: matchers.iter().map(matcher).collect(),
-            // Also of the second owner: heads hold the last few windows only, and while owners make digests by decoding what
-            // they would else send as it is, a digest costs them more than the data.
-            mode: v1::select_request::Mode::Data.into(),
             max_series: limits.series,
             max_samples: limits.samples,
             max_bytes: limits.bytes,

@@ -161,10 +161,13 @@ impl Budget {
         })
     }
 
-    /// Adds series and samples that only heads hold, which are of the newest day.
-    pub fn settle_newest(&self, series: u64, samples: u64) -> Result<(), SourceError> {
+    /// Adds series, samples and bytes of chunks that owners looked at; only heads hold them, so they are of the newest day.
+    pub fn settle_newest(&self, series: u64, samples: u64, bytes: u64) -> Result<(), SourceError> {
         let mut merged = self.spent.merged.lock();
         let Some(newest) = merged.last_mut() else { return Ok(()) };
+        if let Some(spent) = self.spent.bytes.last() {
+            self.check(What::Bytes, add(spent, bytes), 1)?;
+        }
         newest.series += series;
         newest.samples += samples;
         self.check(What::Series, newest.series, 1)?;

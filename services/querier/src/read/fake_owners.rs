@@ -37,6 +37,8 @@ pub(super) enum Conduct {
     Hangs,
     /// Sends series out of order.
     Confused,
+    /// Says what it holds, and hangs when it is asked for an aggregation.
+    HangsAggregating,
 }
 
 /// One owner.
@@ -105,6 +107,7 @@ impl Fake {
             refused: self.foreign,
             series: self.series.len() as u64,
             samples: outcome.samples,
+            bytes: outcome.samples * 16,
         };
         outcome.answer.encode().into_iter().map(Part::Answer).chain([Part::End(end)]).collect()
     }
@@ -225,6 +228,9 @@ impl Owners for FakeOwners {
     ) -> Result<MessageStream<v1::AggregateResponse>, RpcError> {
         use v1::aggregate_response::Part;
         let fake = self.find(owner, request.context.clone())?;
+        if matches!(fake.conduct, Conduct::HangsAggregating) && request.fragment.is_some() {
+            return std::future::pending().await;
+        }
         let parts = fake.aggregated(request).into_iter();
         let parts = [Part::State(fake.state())].into_iter().chain(parts);
         let messages: Vec<_> = parts.map(|part| Ok(v1::AggregateResponse { part: Some(part) })).collect();

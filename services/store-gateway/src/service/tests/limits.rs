@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use narthex_model::{TimeRange, Value};
 use narthex_rpc::v1::{
-    LabelNamesRequest, LabelValuesRequest, MetadataRequest, SelectRequest, select_request::Mode,
-    select_response::Part, series_source_server::SeriesSource,
+    LabelNamesRequest, LabelValuesRequest, MetadataRequest, SelectRequest, select_response::Part,
+    series_source_server::SeriesSource,
 };
 use tonic::{Code, Request};
 
@@ -88,11 +88,9 @@ async fn label_interfaces_stop_at_their_limit() {
 }
 
 #[tokio::test]
-async fn no_blocks_are_an_empty_answer_and_digests_are_none() {
+async fn no_blocks_are_an_empty_answer() {
     let gateway = TestGateway::new().await;
     assert_eq!(gateway.content(select(&[], &[], TimeRange::ALL)).await.expect("answered"), Content::new());
-    let digest = SelectRequest { mode: Mode::Digest as i32, ..select(&[], &[], TimeRange::ALL) };
-    assert_eq!(gateway.select(digest).await.expect_err("data only").code(), Code::InvalidArgument);
 }
 
 /// Series enough for many messages.
