@@ -115,7 +115,8 @@ impl Labels {
 
     /// The value of a label, if present.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
+        let (_, value) = self.pairs().find(|(other, _)| *other == name.as_bytes())?;
+        Some(str::from_utf8(value).unwrap_or_default())
     }
 
     /// The metric's name, empty if the set has none.
@@ -132,9 +133,11 @@ impl Labels {
     #[must_use]
     pub fn filtered(&self, mut keep: impl FnMut(&str) -> bool) -> Self {
         let mut bytes = Vec::with_capacity(self.0.len());
-        for (name, value) in self.iter().filter(|(name, _)| keep(name)) {
-            push_part(&mut bytes, name);
-            push_part(&mut bytes, value);
+        for (name, value) in self.pairs() {
+            if keep(str::from_utf8(name).unwrap_or_default()) {
+                push_part(&mut bytes, name);
+                push_part(&mut bytes, value);
+            }
         }
         if bytes.len() == self.0.len() { self.clone() } else { Self(bytes.into()) }
     }
@@ -225,8 +228,8 @@ impl LabelsBuilder {
     pub fn build(&self) -> Labels {
         let mut bytes = Vec::with_capacity(self.0.iter().map(|(n, v)| n.len() + v.len() + 2).sum());
         for (name, value) in &self.0 {
-            push_part(&mut bytes, name);
-            push_part(&mut bytes, value);
+            push_part(&mut bytes, name.as_bytes());
+            push_part(&mut bytes, value.as_bytes());
         }
         Labels(bytes.into())
     }
@@ -291,8 +294,8 @@ fn split_part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
-fn push_part(bytes: &mut Vec<u8>, part: &str) {
-    bytes.extend_from_slice(part.as_bytes());
+fn push_part(bytes: &mut Vec<u8>, part: &[u8]) {
+    bytes.extend_from_slice(part);
     bytes.push(SEPARATOR);
 }
 

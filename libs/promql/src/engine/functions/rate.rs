@@ -253,12 +253,13 @@ impl Extrapolation {
 
 /// The change between the first and last of at least two histograms, as a gauge.
 fn histogram_change(window: &Window<'_>, notes: &mut Notes, counter: bool) -> Option<FloatHistogram> {
-    let (name, at) = (window.name(), window.position);
+    // Names are looked up only for notes: this runs for every step.
+    let (name, at) = (|| window.name(), window.position);
     let points = window.histograms;
     let (first, last) = (&*points[0].1, &*points[points.len() - 1].1);
     let is_gauge = |histogram: &FloatHistogram| histogram.hint == CounterResetHint::Gauge;
     if counter && (is_gauge(first) || is_gauge(last)) {
-        notes.not_counter(name, at);
+        notes.not_counter(name(), at);
     }
     // A first histogram before a reset counts for nothing, so its layout does not matter either.
     let second = &*points[1].1;
@@ -268,18 +269,18 @@ fn histogram_change(window: &Window<'_>, notes: &mut Notes, counter: bool) -> Op
     let base = if counter && reset(1) { &nothing } else { first };
     let custom = base.uses_custom_buckets();
     if last.uses_custom_buckets() != custom {
-        notes.mixed_schemas(name, at);
+        notes.mixed_schemas(name(), at);
         return None;
     }
     let mut schema = last.schema.min(base.schema);
     if counter {
         for (_, histogram) in &points[1..points.len() - 1] {
             if is_gauge(histogram) {
-                notes.not_counter(name, at);
+                notes.not_counter(name(), at);
             }
             schema = schema.min(histogram.schema);
             if histogram.uses_custom_buckets() != custom {
-                notes.mixed_schemas(name, at);
+                notes.mixed_schemas(name(), at);
                 return None;
             }
         }
@@ -289,14 +290,14 @@ fn histogram_change(window: &Window<'_>, notes: &mut Notes, counter: bool) -> Op
     note_merge(merged, "subtraction", window, notes)?;
     if counter {
         if overlap(window.histogram_starts, |at| points[at].0) {
-            notes.start_overlap(name, at);
+            notes.start_overlap(name(), at);
         }
         for at in (2..points.len()).filter(|at| reset(*at)) {
             let merged = result.add(&points[at - 1].1);
             note_merge(merged, "addition", window, notes)?;
         }
     } else if !is_gauge(first) || !is_gauge(last) {
-        notes.not_gauge(name, at);
+        notes.not_gauge(name(), at);
     }
     result.hint = CounterResetHint::Gauge;
     Some(result.compact())
