@@ -31,4 +31,4 @@ pub use labels::{
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use metadata::{MetricMetadata, MetricType};
 pub use sample::{STALE_NAN_BITS, Sample, Value, is_stale, resolve, stale_marker};
-pub use time::{TimeRange, TimestampMs, Window, WindowLength, WindowLengthError};
+pub use time::{MAX_SAMPLE_AGE_MS, TimeRange, TimestampMs, Window, WindowLength, WindowLengthError};

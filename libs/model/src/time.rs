@@ -2,6 +2,9 @@
 
 use std::{fmt, ops};
 
+/// Oldest sample that is ever accepted from a sender, before the time of its arrival: one hour.
+pub const MAX_SAMPLE_AGE_MS: i64 = 60 * 60 * 1000;
+
 /// A point in time in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TimestampMs(pub i64);

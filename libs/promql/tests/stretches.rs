@@ -33,8 +33,10 @@ async fn notes_of_stretches_are_those_of_the_whole() {
     for query in
         ["rate(gauge[3m])", "histogram_quantile(0.9, h_bucket)", "rate(gauge[3m] @ end())", "sort(gauge)"]
     {
-        let whole = stretch(query, 0, 10).await.0.annotations;
+        let (whole, notes) = stretch(query, 0, 10).await;
+        let whole = whole.annotations;
         assert!(whole != Annotations::default(), "{query} notes something");
+        assert_eq!(notes.count_samples(), query.starts_with("histogram"), "{query}");
         for cut in 1..9 {
             assert_eq!(in_two(query, cut).await.as_ref(), Some(&whole), "{query} cut after {cut}");
         }

@@ -12,7 +12,10 @@ use narthex_service::{
 };
 use narthex_telemetry::TelemetrySettings;
 
-use crate::memory::{MemoryArgs, MemoryLimits};
+use crate::{
+    memory::{MemoryArgs, MemoryLimits},
+    ranges::{CacheArgs, CacheSettings},
+};
 
 /// Answers PromQL over HTTP from the ingesters of all partitions and from the blocks in the bucket.
 #[derive(Debug, Clone, Parser)]
@@ -185,6 +188,10 @@ pub struct QueryArgs {
     #[command(flatten)]
     pub memory: MemoryArgs,
 
+    /// What is kept of results.
+    #[command(flatten)]
+    pub cache: CacheArgs,
+
     /// Longest time that a client may take to receive an answer; then its connection is closed and the memory of the answer freed
     #[arg(
         long = "query.send-timeout",
@@ -244,6 +251,8 @@ pub struct QuerySettings {
     pub max_waiting: usize,
     /// What queries may occupy.
     pub memory: MemoryLimits,
+    /// What is kept of results.
+    pub cache: CacheSettings,
     /// Longest time of sending an answer.
     pub send_timeout: Duration,
     /// Whether aggregations are answered where the series are.
@@ -271,6 +280,7 @@ impl From<&QueryArgs> for QuerySettings {
             max_waiting_per_workspace: args.max_waiting_per_workspace,
             max_waiting: args.max_waiting_of_all,
             memory: args.memory.limits(),
+            cache: args.cache.settings(args.memory.limits()),
             send_timeout: args.send_timeout.get(),
             push_down: args.push_down,
             hedge_after: args.hedge_after.get(),

@@ -60,6 +60,15 @@ pub(crate) struct Metrics {
     pub(crate) gateway_failures: Family<Reason, Counter>,
     pub(crate) gateway_failovers: Counter,
     pub(crate) hedged_gateways: Counter,
+    pub(crate) range_cached: Family<Reason, Counter>,
+    pub(crate) range_not_kept: Family<Reason, Counter>,
+    pub(crate) range_steps_kept: Counter,
+    pub(crate) range_steps_read: Counter,
+    pub(crate) range_bytes: Gauge,
+    pub(crate) range_evictions: Counter,
+    pub(crate) range_disk_bytes: Gauge,
+    pub(crate) range_disk_hits: Counter,
+    pub(crate) range_disk_damaged: Counter,
 }
 
 impl Metrics {
@@ -92,6 +101,15 @@ impl Metrics {
             gateway_failures: Family::default(),
             gateway_failovers: Counter::default(),
             hedged_gateways: Counter::default(),
+            range_cached: Family::default(),
+            range_not_kept: Family::default(),
+            range_steps_kept: Counter::default(),
+            range_steps_read: Counter::default(),
+            range_bytes: Gauge::default(),
+            range_evictions: Counter::default(),
+            range_disk_bytes: Gauge::default(),
+            range_disk_hits: Counter::default(),
+            range_disk_damaged: Counter::default(),
         };
         let registry = registry.sub_registry_with_prefix("narthex_querier");
         registry.register("queries", "Requests by kind and outcome", metrics.queries.clone());
@@ -137,6 +155,7 @@ impl Metrics {
         let help = "Aggregations that owners were asked for, by what came of it; refused ones were read";
         registry.register("aggregations", help, metrics.aggregations.clone());
         metrics.register_blocks(registry);
+        metrics.register_ranges(registry);
         metrics
     }
 
@@ -149,6 +168,26 @@ impl Metrics {
         registry.register("query_memory_refusals", help, self.out_of_memory.clone());
         let help = "Answers that were given up because the client did not take them in time";
         registry.register("answers_cut_off", help, self.cut_off.clone());
+    }
+
+    fn register_ranges(&self, registry: &mut Registry) {
+        let help = "Range queries that looked into the result cache, by what was there: all steps (hit), some (partial) or none (miss)";
+        registry.register("range_cache_queries", help, self.range_cached.clone());
+        let help = "Results of range queries that could not be kept whatever their time, by reason";
+        registry.register("range_cache_not_kept", help, self.range_not_kept.clone());
+        let help = "Steps of range queries that were answered from the result cache";
+        registry.register("range_cache_steps", help, self.range_steps_kept.clone());
+        let help = "Steps of range queries that looked into the result cache and were evaluated";
+        registry.register("range_cache_steps_evaluated", help, self.range_steps_read.clone());
+        registry.register("range_cache_bytes", "Memory of the result cache", self.range_bytes.clone());
+        let help = "Segments that the result cache gave up for others, in memory and on disk";
+        registry.register("range_cache_evictions", help, self.range_evictions.clone());
+        let help = "Bytes of the result cache's files";
+        registry.register("range_cache_disk_bytes", help, self.range_disk_bytes.clone());
+        let help = "Segments that were read from the result cache's files";
+        registry.register("range_cache_disk_hits", help, self.range_disk_hits.clone());
+        let help = "Files of the result cache that were damaged or another's, and deleted";
+        registry.register("range_cache_disk_damaged", help, self.range_disk_damaged.clone());
     }
 
     fn register_blocks(&self, registry: &mut Registry) {

@@ -12,6 +12,7 @@ use crate::{
     config::QuerySettings,
     http::{Api, allow_browsers, router},
     metrics::Metrics,
+    ranges::Ranges,
     read::{Catalogue, Limits, Owners, PeerOwners, Reader, ReaderParts, registered},
     reads::Reads,
 };
@@ -22,6 +23,7 @@ pub struct Querier {
     routes: Router,
     cluster: Cluster,
     peers: Option<Peers>,
+    ranges: Arc<Ranges>,
     ring: Condition,
 }
 
@@ -69,10 +71,12 @@ impl Querier {
             limits,
             hedge_after: settings.hedge_after,
         });
-        let routes = router(Arc::new(Api::new(Arc::new(reader.clone()), settings, components, metrics)));
+        let api = Api::new(Arc::new(reader.clone()), settings, components, metrics);
+        let ranges = Arc::clone(&api.ranges);
+        let routes = router(Arc::new(api));
         let ring = components.health.condition("querier-ring");
         judge(&ring, &cluster.snapshot());
-        Self { reader, routes, cluster, peers: None, ring }
+        Self { reader, routes, cluster, peers: None, ranges, ring }
     }
 
     /// Follows the ring as long as it is polled: readiness, what partitions leave, and connections to owners and gateways that
@@ -83,6 +87,9 @@ impl Querier {
             let snapshot = self.cluster.snapshot();
             judge(&self.ring, &snapshot);
             self.reader.observe(&snapshot);
+            if snapshot.revision > 0 {
+                self.ranges.retain(|workspace| snapshot.workspaces.contains_key(workspace));
+            }
             let owners = snapshot.ring.partitions().iter().flat_map(|partition| &partition.owners);
             let gateways = registered(&snapshot).map(|gateway| gateway.address.as_str());
             let known: HashSet<&str> = owners.map(|owner| owner.address.as_str()).chain(gateways).collect();

@@ -64,6 +64,7 @@ pub use block_plan::{BlockFailure, BlockPlan, BlockStep};
 pub use budget::{Budget, Limits};
 pub use catalogue::{Catalogue, Departures, Proven};
 pub use failure::Failure;
+pub(crate) use held::histogram_bytes;
 pub(crate) use gateways::registered;
 pub use merge::{Merged, Rule, merge_copies, merge_partitions};
 pub use owners::{MessageStream, Owners, PeerOwners};

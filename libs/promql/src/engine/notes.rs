@@ -253,6 +253,11 @@ impl Notes {
         agree
     }
 
+    /// Whether a note says how many samples it is about. Such notes add up only where no sample is looked at twice.
+    pub fn count_samples(&self) -> bool {
+        !(self.forced.is_empty() && self.overlaps.is_empty())
+    }
+
     /// How many notes there are.
     pub fn len(&self) -> usize {
         self.notes.len() + self.forced.len() + self.overlaps.len() + self.plain.len()

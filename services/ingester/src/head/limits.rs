@@ -1,9 +1,8 @@
 //! What a push is judged by, and what the judgement says.
 
+use narthex_model::MAX_SAMPLE_AGE_MS;
 use narthex_rpc::v1::sample_refusal::Reason;
 
-/// Oldest sample that can be accepted, before the received stamp: one hour.
-pub const MAX_SAMPLE_AGE_MS: i64 = 60 * 60 * 1000;
 /// Newest sample that is accepted, after the received stamp: ten minutes.
 pub const MAX_SAMPLE_AHEAD_MS: i64 = 10 * 60 * 1000;
 

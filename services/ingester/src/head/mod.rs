@@ -28,7 +28,7 @@ use hashbrown::HashTable;
 use narthex_model::{Labels, ManifestRevision, MetricMetadata, MetricType, WindowLength};
 use roaring::RoaringBitmap;
 
-pub use limits::{MAX_SAMPLE_AGE_MS, MAX_SAMPLE_AHEAD_MS, PushLimits, Refusal};
+pub use limits::{MAX_SAMPLE_AHEAD_MS, PushLimits, Refusal};
 pub use log::Log;
 pub use push::Pushed;
 pub use sealed::SealedFile;

@@ -11,14 +11,14 @@
 
 use std::ops::Range;
 
-use narthex_model::Epoch;
+use narthex_model::{Epoch, MAX_SAMPLE_AGE_MS};
 use narthex_rpc::{
     frame::{Frame, FrameError, FrameSeries},
     v1::sample_refusal::Reason,
 };
 
 use super::{
-    ActiveSeries, Head, Log, MAX_SAMPLE_AGE_MS, MAX_SAMPLE_AHEAD_MS, PushLimits, Refusal,
+    ActiveSeries, Head, Log, MAX_SAMPLE_AHEAD_MS, PushLimits, Refusal,
     metadata::Noted,
     sealed::NONE,
     series::{Sample, Seen, resolves_above},

@@ -13,6 +13,7 @@ use crate::{
     config::QuerySettings,
     memory::QueryMemory,
     metrics::{Kind, Metrics, Outcome, Reason},
+    ranges::Ranges,
     reads::Reads,
 };
 
@@ -25,6 +26,7 @@ pub(crate) struct Api {
     pub(crate) data_clock: DataClock,
     pub(crate) metrics: Metrics,
     pub(crate) memory: QueryMemory,
+    pub(crate) ranges: Arc<Ranges>,
     gate: Gate,
 }
 
@@ -41,8 +43,11 @@ impl Api {
             waiting: settings.max_waiting,
             waiting_per_workspace: settings.max_waiting_per_workspace,
         };
+        let (data_clock, kept) = (components.data_clock.clone(), metrics.clone());
+        let ranges = Ranges::new(Arc::clone(&reads), &settings.cache, data_clock, kept);
         Self {
             reads,
+            ranges: Arc::new(ranges),
             engine: Engine::new(settings.engine()),
             gate: Gate::new(limits, components.clock.clone(), metrics.clone()),
             memory: QueryMemory::new(settings.memory, metrics.clone()),

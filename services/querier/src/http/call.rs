@@ -7,6 +7,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
     response::{IntoResponse, Response},
 };
+use http::{HeaderMap, header};
 use narthex_edge::Authenticated;
 use narthex_model::WorkspaceId;
 
@@ -21,6 +22,9 @@ pub(crate) struct Call {
     pub(crate) label: String,
     /// Form and URL parameters.
     pub(crate) params: Params,
+    /// No kept result is wanted, and none is to be kept: `Cache-Control: no-store`, as Mimir takes it, or `nocache=1`, as
+    /// VictoriaMetrics does.
+    pub(crate) no_store: bool,
 }
 
 impl FromRequest<Arc<Api>> for Call {
@@ -41,6 +45,12 @@ impl FromRequest<Arc<Api>> for Call {
         let body = Bytes::from_request(Request::from_parts(parts, body), api).await;
         let body = body.map_err(IntoResponse::into_response)?;
         let params = Params::of_request(&method, &headers, uri.query(), &body);
-        Ok(Self { workspace, label: label.unwrap_or_default(), params })
+        let no_store = says_no_store(&headers) || params.get("nocache") == "1";
+        Ok(Self { workspace, label: label.unwrap_or_default(), params, no_store })
     }
+}
+
+fn says_no_store(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case("no-store"))
 }

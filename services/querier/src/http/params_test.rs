@@ -16,7 +16,12 @@ fn params(query: &str) -> Params {
 }
 
 fn steps(query: &str, align: bool) -> Result<(i64, i64, i64), String> {
-    let call = Call { workspace: WorkspaceId::from_u128(0), label: String::new(), params: params(query) };
+    let call = Call {
+        workspace: WorkspaceId::from_u128(0),
+        label: String::new(),
+        params: params(query),
+        no_store: false,
+    };
     Steps::of(&call, align).map(|s| (s.start.0, s.end.0, s.step)).map_err(|error| error.text)
 }
 

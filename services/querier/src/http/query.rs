@@ -9,7 +9,7 @@ use axum::{
 use http::header;
 use narthex_model::{TimeRange, TimestampMs};
 use narthex_promql::{
-    Annotations, Control, Engine, EvalError, Expr, QueryResult, QueryValue, Reservation, SeriesSource,
+    Annotations, Control, Engine, EvalError, Expr, Memory, QueryResult, QueryValue, Reservation,
 };
 use narthex_service::timeout;
 
@@ -21,6 +21,7 @@ use super::{
     range::Steps,
     status::{TRUNCATED, Truncated},
 };
+use crate::ranges::{Question, Stretch};
 
 /// Most annotations of each kind in an answer.
 const ANNOTATIONS: usize = 10;
@@ -45,21 +46,11 @@ pub(crate) enum Times {
     Steps(Steps),
 }
 
-impl Times {
-    /// From the first step to the last.
-    fn range(self) -> TimeRange {
-        let (min, max) = match self {
-            Self::At(at) => (at, at),
-            Self::Steps(Steps { start, end, .. }) => (start, end),
-        };
-        TimeRange { min, max }
-    }
-}
-
 /// A parsed query and the engine that its parameters ask for.
 pub(crate) struct Plan {
     expr: Expr,
     engine: Engine,
+    lookback_ms: i64,
     thresholds: Thresholds,
     preparation: f64,
 }
@@ -68,24 +59,23 @@ impl Plan {
     /// Reads `query`, `lookback_delta`, `stats` and the thresholds.
     pub(crate) fn of(api: &Api, call: &Call) -> Result<Self, ApiError> {
         let start = api.clock.monotonic();
-        let lookback = call.params.get("lookback_delta");
-        let engine = match lookback {
-            "" => api.engine,
-            text => {
-                let millis = super::time::parse_duration(text).map_err(|reason| {
-                    ApiError::bad_data(format!("error parsing lookback delta duration: {reason}"))
-                })?;
-                // As in Prometheus, nothing and less stand for the default.
-                if millis > 0 { api.engine.with_lookback_ms(millis) } else { api.engine }
-            }
+        let lookback_ms = match call.params.get("lookback_delta") {
+            "" => 0,
+            text => super::time::parse_duration(text).map_err(|reason| {
+                ApiError::bad_data(format!("error parsing lookback delta duration: {reason}"))
+            })?,
         };
+        // As in Prometheus, nothing and less stand for the default.
+        let lookback_ms = if lookback_ms > 0 { lookback_ms } else { api.settings.lookback_delta_ms };
         let thresholds = Thresholds::of(call)?;
-        let engine = engine
+        let engine = api
+            .engine
+            .with_lookback_ms(lookback_ms)
             .with_per_step_stats(call.params.get("stats") == "all")
             .with_max_processed(thresholds.error.unwrap_or(u64::MAX));
         let expr = narthex_promql::parse(call.params.get("query"))
             .map_err(|error| ApiError::parameter("query", error))?;
-        Ok(Self { expr, engine, thresholds, preparation: api.seconds_since(start) })
+        Ok(Self { expr, engine, lookback_ms, thresholds, preparation: api.seconds_since(start) })
     }
 
     /// Waits for a slot and evaluates. Dropping the future stops the evaluation and every read.
@@ -105,11 +95,10 @@ impl Plan {
         let queued = api.seconds_since(start);
         let left = limit.saturating_sub(api.clock.monotonic().saturating_sub(start));
         let memory = api.memory.query(call.workspace);
-        let source = api.reads.source(call.workspace, times.range(), Reservation::of(Arc::clone(&memory)));
-        let control = Control::default().with_memory(memory);
+        let control = Control::default().with_memory(Arc::clone(&memory));
         let _stop = Stop(control.clone());
         let begin = api.clock.monotonic();
-        let work = self.evaluate(&*source, times, &control);
+        let work = self.evaluate(api, call, times, memory, &control);
         let mut result = timed(api, left, &control, work).await.map_err(|error| api.failed(error))?;
         let processed = result.stats.total_queryable_samples;
         result.annotations.warnings.extend(self.thresholds.warn(processed));
@@ -120,17 +109,36 @@ impl Plan {
 
     async fn evaluate(
         &self,
-        source: &dyn SeriesSource,
+        api: &Api,
+        call: &Call,
         times: Times,
+        memory: Arc<dyn Memory>,
         control: &Control,
     ) -> Result<QueryResult, EvalError> {
-        let Self { engine, expr, .. } = self;
-        match times {
-            Times::At(at) => engine.instant(source, expr, at, control).await,
-            Times::Steps(Steps { start, end, step }) => {
-                engine.range(source, expr, start, end, step, control).await
+        let Self { engine, expr, lookback_ms, thresholds, .. } = self;
+        let steps = match times {
+            Times::At(at) => {
+                let range = TimeRange { min: at, max: at };
+                let source = api.reads.source(call.workspace, range, Reservation::of(memory));
+                return engine.instant(&*source, expr, at, control).await;
             }
-        }
+            Times::Steps(Steps { start, end, step }) => Stretch::new(start.0, end.0, step),
+        };
+        let question = Question {
+            workspace: call.workspace,
+            text: call.params.get("query"),
+            expr,
+            steps,
+            engine: *engine,
+            lookback_ms: *lookback_ms,
+            per_step_stats: call.params.get("stats") == "all",
+            max_processed: thresholds.error.unwrap_or(u64::MAX),
+            max_points: api.settings.max_samples,
+            no_store: call.no_store,
+            memory,
+            control,
+        };
+        api.ranges.answer(&question).await
     }
 }
 

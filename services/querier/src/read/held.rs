@@ -3,7 +3,7 @@
 //! An answer holds its own reservation, so that one that does not count gives its memory back. Merging moves samples and copies
 //! at most one series at a time, so what came in is enough for what comes out.
 
-use std::{mem::size_of, sync::Arc};
+use std::mem::size_of;
 
 use narthex_model::{Counts, Histogram};
 use narthex_promql::{Reservation, SeriesData, SourceError};
@@ -77,11 +77,15 @@ pub(crate) fn take_histograms(samples: u32, chunk: usize, memory: &Reservation) 
 }
 
 fn bytes(series: &SeriesData) -> usize {
-    let histogram = |(_, histogram): &(i64, Arc<Histogram>)| HISTOGRAM + BUCKET * buckets(histogram);
     SERIES
         + series.labels.as_bytes().len()
         + series.timestamps.capacity() * SAMPLE
-        + series.histograms.iter().map(histogram).sum::<usize>()
+        + series.histograms.iter().map(|(_, histogram)| histogram_bytes(histogram)).sum::<usize>()
+}
+
+/// Bytes that a histogram occupies, rather too many.
+pub(crate) fn histogram_bytes(histogram: &Histogram) -> usize {
+    HISTOGRAM + BUCKET * buckets(histogram)
 }
 
 fn buckets(histogram: &Histogram) -> usize {

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use narthex_cluster::{Cluster, Snapshot};
-use narthex_model::{Labels, MetricMetadata, TimeRange, WorkspaceId, Zone};
+use narthex_model::{Labels, MetricMetadata, TimeRange, TimestampMs, WorkspaceId, Zone};
 use narthex_promql::{
     Fragment, FragmentAnswer, Reservation, SelectedSeries, Selection, SeriesData, SeriesSource, SourceError,
 };
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     metrics::{Metrics, Reason},
-    reads::{Lookup, Reads},
+    reads::{History, Lookup, Reads},
 };
 
 /// Reads of all workspaces over heads and blocks. Cloning shares everything.
@@ -238,6 +238,17 @@ impl Reads for Reader {
     fn source(&self, workspace: WorkspaceId, range: TimeRange, memory: Reservation) -> Arc<dyn SeriesSource> {
         let budget = Budget::of_query(self.0.limits, range, self.0.metrics.refused.clone());
         Arc::new(WorkspaceSource { reader: self.clone(), workspace, budget, memory })
+    }
+
+    async fn history(&self, workspace: WorkspaceId) -> Option<History> {
+        let ring = self.0.cluster.snapshot().ring.clone();
+        let departed = self.0.departures.observe(&ring);
+        let manifests = self.0.manifests.as_ref()?;
+        // Reads say why they fail; here it only means that nothing is kept.
+        let known = manifests.begin(workspace, ring.revision(), departed).await.ok()?.manifest;
+        let retained_from =
+            known.floor().map_or(TimestampMs::MIN, |floor| known.window_length().start(floor));
+        Some(History { lost: known.lost(), retained_from })
     }
 
     async fn label_names(&self, workspace: WorkspaceId, lookup: &Lookup) -> Result<Vec<String>, SourceError> {
