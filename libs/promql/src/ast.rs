@@ -107,6 +107,8 @@ pub struct Subquery {
 pub struct Binary {
     /// The operator.
     pub op: BinaryOp,
+    /// Where the operator stands.
+    pub op_position: PositionRange,
     /// Left operand.
     pub left: Expr,
     /// Right operand.

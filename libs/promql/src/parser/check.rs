@@ -92,21 +92,24 @@ fn check_aggregate(aggregate: &Aggregate) -> Checked {
 }
 
 fn check_binary(binary: &Binary, position: PositionRange) -> Checked {
-    let Binary { op, left, right, return_bool, .. } = binary;
+    let Binary { op, op_position, left, right, return_bool, .. } = binary;
     check(left)?;
     check(right)?;
     let default = VectorMatching::default();
     let matching = binary.matching.as_ref().unwrap_or(&default);
     let types = [left.value_type(), right.value_type()];
     if *return_bool && !op.is_comparison() {
-        return complain(position, "bool modifier can only be used on comparison operators");
+        return complain(*op_position, "bool modifier can only be used on comparison operators");
     }
     if op.is_comparison() && !return_bool && types == [ValueType::Scalar; 2] {
-        return complain(position, "comparisons between scalars must use BOOL modifier");
+        return complain(*op_position, "comparisons between scalars must use BOOL modifier");
     }
     if let Some(label) = matching.labels.iter().find(|label| matching.on && matching.include.contains(label))
     {
-        return complain(position, format!("label {label:?} must not occur in ON and GROUP clause at once"));
+        return complain(
+            *op_position,
+            format!("label {label:?} must not occur in ON and GROUP clause at once"),
+        );
     }
     for side in [left, right] {
         if !matches!(side.value_type(), ValueType::Scalar | ValueType::Vector) {

@@ -65,11 +65,11 @@ fn binary(tokens: &mut Tokens<'_>, min: u8) -> Result<Expr, ParseError> {
     let mut left = unary(tokens)?;
     while let Some(op) = operator(tokens).filter(|op| op.precedence() >= min) {
         tokens.link()?;
-        tokens.take();
+        let op_position = tokens.take().position;
         let (return_bool, matching) = modifiers(tokens)?;
         let right = binary(tokens, op.precedence() + u8::from(op != BinaryOp::Pow))?;
         let position = left.position.until(right.position.end);
-        let node = Binary { op, left, right, return_bool, matching: Some(matching) };
+        let node = Binary { op, op_position, left, right, return_bool, matching: Some(matching) };
         left = Expr { kind: ExprKind::Binary(Box::new(node)), position };
     }
     tokens.leave();

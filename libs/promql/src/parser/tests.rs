@@ -49,7 +49,9 @@ fn errors_read_as_in_prometheus() {
             "1:6: parse error: expected type range vector in call to function \"rate\", got instant vector",
         ),
         ("{}", "1:1: parse error: vector selector must contain at least one non-empty matcher"),
-        ("1 == 1", "1:1: parse error: comparisons between scalars must use BOOL modifier"),
+        ("(1 + 2)  == 1", "1:10: parse error: comparisons between scalars must use BOOL modifier"),
+        ("a +bool b", "1:3: parse error: bool modifier can only be used on comparison operators"),
+        ("1 == 1", "1:3: parse error: comparisons between scalars must use BOOL modifier"),
         ("up[5m", "1:6: parse error: unclosed left bracket"),
         ("sum(up", "1:7: parse error: unclosed left parenthesis"),
         (
