@@ -20,8 +20,8 @@ mod source;
 
 pub use ast::Expr;
 pub use engine::{
-    CodecError, Control, Engine, EngineConfig, Fragment, FragmentAnswer, FragmentRun, Notes, Places,
-    RangeCall,
+    CodecError, Control, Engine, EngineConfig, Explanation, Fragment, FragmentAnswer, FragmentRun, Notes,
+    Places, PlannedFragment, PlannedNode, PlannedRead, PlannedSteps, PushDown, RangeCall,
 };
 pub use error::{EvalError, ParseError, PositionRange};
 pub use histogram::{BucketBoundaries, BucketView, bucket_views};

@@ -69,31 +69,41 @@ impl Loaded {
     }
 }
 
-fn address(selector: &VectorSelector) -> usize {
+pub(super) fn address(selector: &VectorSelector) -> usize {
     std::ptr::from_ref(selector).addr()
 }
 
-fn call_address(call: &Call) -> usize {
+pub(super) fn call_address(call: &Call) -> usize {
     call.args.as_ptr().addr()
 }
 
-fn node_address(node: &Aggregate) -> usize {
+pub(super) fn node_address(node: &Aggregate) -> usize {
     std::ptr::from_ref(node).addr()
 }
 
 /// An aggregation that may be answered where its series are, else by what its selector needs.
-struct Wish {
-    fragment: Fragment,
+pub(super) struct Wish {
+    pub(super) fragment: Fragment,
     /// Where it stands, and other places that ask for the same.
-    nodes: Vec<(usize, Places)>,
-    otherwise: Vec<Need>,
+    pub(super) nodes: Vec<(usize, Places)>,
+    pub(super) otherwise: Vec<Need>,
 }
 
-struct Need {
-    addresses: Vec<usize>,
+/// Series that some selectors need.
+pub(super) struct Need {
+    pub(super) addresses: Vec<usize>,
     key: String,
-    selection: Selection,
+    pub(super) selection: Selection,
     form: Form,
+}
+
+/// All that a prepared tree needs of a source.
+#[derive(Default)]
+pub(super) struct Reads {
+    pub(super) needs: Vec<Need>,
+    pub(super) wishes: Vec<Wish>,
+    /// Why other aggregations are not asked for, by their addresses.
+    pub(super) kept: HashMap<usize, &'static str>,
 }
 
 /// In which form samples are kept.
@@ -121,17 +131,17 @@ impl Surroundings<'_> {
     }
 }
 
-/// Reads all selectors of a prepared tree.
-pub(super) async fn load(
-    source: &dyn SeriesSource,
-    expr: &Expr,
-    steps: Steps,
-    config: &EngineConfig,
-) -> Result<Loaded, EvalError> {
+/// What a prepared tree needs.
+pub(super) fn reads(expr: &Expr, steps: Steps, config: &EngineConfig) -> Reads {
     let step_ms = if steps.count > 1 { steps.step } else { 0 };
-    let mut walk = Walk { config, step_ms, needs: Vec::new(), wishes: Vec::new() };
+    let mut walk = Walk { config, step_ms, reads: Reads::default() };
     walk.visit(expr, steps, Surroundings::default());
-    let Walk { mut needs, wishes, .. } = walk;
+    walk.reads
+}
+
+/// Reads what a tree needs.
+pub(super) async fn load(source: &dyn SeriesSource, reads: Reads) -> Result<Loaded, EvalError> {
+    let Reads { mut needs, wishes, .. } = reads;
     let asked = stream::iter(wishes.into_iter().map(|wish| async move {
         let answer = source.aggregate(&wish.fragment).await?;
         Ok::<_, EvalError>((wish, answer))
@@ -229,8 +239,7 @@ fn keep_totals(histograms: &mut [(i64, Arc<FloatHistogram>)]) {
 struct Walk<'a> {
     config: &'a EngineConfig,
     step_ms: i64,
-    needs: Vec<Need>,
-    wishes: Vec<Wish>,
+    reads: Reads,
 }
 
 impl Walk<'_> {
@@ -266,11 +275,12 @@ impl Walk<'_> {
             }
             ExprKind::Aggregate(aggregate) => {
                 let around = Surroundings { function: aggregate.op.as_str(), ..around };
-                let fragment =
-                    Fragment::of(aggregate, expr.position, steps, self.config, around.totals_only());
-                match fragment.filter(|_| self.config.push_down) {
-                    Some(fragment) => self.wish(aggregate, fragment, steps, around),
-                    None => expr.children().into_iter().for_each(|child| self.visit(child, steps, around)),
+                match Fragment::of(aggregate, expr.position, steps, self.config, around.totals_only()) {
+                    Ok(fragment) => self.wish(aggregate, fragment, steps, around),
+                    Err(reason) => {
+                        self.reads.kept.insert(node_address(aggregate), reason);
+                        expr.children().into_iter().for_each(|child| self.visit(child, steps, around));
+                    }
                 }
             }
             _ => {
@@ -315,15 +325,15 @@ impl Walk<'_> {
     fn wish(&mut self, node: &Aggregate, fragment: Fragment, steps: Steps, around: Surroundings<'_>) {
         let place = (node_address(node), fragment.places);
         // What the aggregated expression needs, apart from what is needed anyway.
-        let before = std::mem::take(&mut self.needs);
+        let before = std::mem::take(&mut self.reads.needs);
         self.visit(&node.expr, steps, around);
-        let otherwise = std::mem::replace(&mut self.needs, before);
-        match self.wishes.iter_mut().find(|wish| wish.fragment.same_but_places(&fragment)) {
+        let otherwise = std::mem::replace(&mut self.reads.needs, before);
+        match self.reads.wishes.iter_mut().find(|wish| wish.fragment.same_but_places(&fragment)) {
             Some(wish) => {
                 wish.nodes.push(place);
                 otherwise.into_iter().for_each(|need| join(&mut wish.otherwise, need));
             }
-            None => self.wishes.push(Wish { fragment, nodes: vec![place], otherwise }),
+            None => self.reads.wishes.push(Wish { fragment, nodes: vec![place], otherwise }),
         }
     }
 
@@ -349,6 +359,6 @@ impl Walk<'_> {
         let key = format!("{matchers:?} {first} {last} {form:?}");
         let range = TimeRange { min: TimestampMs(first), max: TimestampMs(last) };
         let selection = Selection { matchers, range, hints };
-        join(&mut self.needs, Need { addresses: vec![address], key, selection, form });
+        join(&mut self.reads.needs, Need { addresses: vec![address], key, selection, form });
     }
 }

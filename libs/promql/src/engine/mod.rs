@@ -8,6 +8,7 @@ mod aggregate;
 mod binary;
 mod column;
 mod eval;
+mod explain;
 mod finish;
 mod fragment;
 mod functions;
@@ -29,13 +30,14 @@ use std::{
 
 use narthex_model::TimestampMs;
 
+pub use explain::{Explanation, PlannedFragment, PlannedNode, PlannedRead, PlannedSteps, PushDown};
 pub(crate) use finish::compare_by_name;
 pub use fragment::{CodecError, Fragment, FragmentAnswer, FragmentRun, Places, RangeCall};
 pub use notes::Notes;
 
 use column::Steps;
 use eval::Evaluator;
-use load::load;
+use load::{load, reads};
 use prepare::{Context, prepare, resolve};
 
 use crate::{
@@ -226,27 +228,16 @@ impl Engine {
         control: &Control,
     ) -> Result<(QueryResult, Notes), EvalError> {
         control.check()?;
-        let is_range = step > 0;
-        if is_range && !matches!(expr.value_type(), ValueType::Scalar | ValueType::Vector) {
-            let found = expr.value_type().documented();
-            let message = format!(
-                "invalid expression type {found:?} for range query, must be Scalar or instant Vector"
-            );
-            return Err(EvalError::BadData(message));
-        }
-        let prepared = prepare(expr, Context { start, end, step })?;
-        let steps = Steps::new(start, end, step);
-        if steps.count > self.config.max_samples {
-            return Err(EvalError::TooManySamples);
-        }
-        let loaded = load(source, &prepared, steps, &self.config).await?;
+        let (prepared, steps) = self.prepared(expr, Context { start, end, step })?;
+        let reads = reads(&prepared, steps, &self.config);
+        let loaded = load(source, reads).await?;
         let mut evaluator = Evaluator::new(&self.config, loaded, control, steps);
         let value = evaluator.eval(&prepared, steps).await?;
         evaluator.check_processed()?;
         // The answer is made of the value, a copy of its samples.
         let memory = control.reservation();
         memory.grow(value.answer_bytes())?;
-        let value = if is_range { finish::range(value, steps)? } else { finish::instant(value, steps)? };
+        let value = if step > 0 { finish::range(value, steps)? } else { finish::instant(value, steps)? };
         let stats = QueryStats {
             total_queryable_samples: evaluator.stats.total,
             per_step: evaluator.stats.per_step(),
@@ -254,6 +245,38 @@ impl Engine {
         };
         let notes = evaluator.notes;
         Ok((QueryResult { value, annotations: notes.clone().finish(), stats, memory }, notes))
+    }
+
+    /// What would be done for a range query, or with a `step_ms` of zero for an instant query at `start`. Reads nothing.
+    pub fn explain(
+        &self,
+        expr: &Expr,
+        start: TimestampMs,
+        end: TimestampMs,
+        step_ms: i64,
+    ) -> Result<Explanation, EvalError> {
+        let context = Context { start: start.0, end: end.0, step: step_ms };
+        let (prepared, steps) = self.prepared(expr, context)?;
+        let reads = reads(&prepared, steps, &self.config);
+        Ok(explain::explain(&prepared, steps, &reads, &self.config))
+    }
+
+    /// The tree that is evaluated, and when.
+    fn prepared(&self, expr: &Expr, context: Context) -> Result<(Expr, Steps), EvalError> {
+        let Context { start, end, step } = context;
+        if step > 0 && !matches!(expr.value_type(), ValueType::Scalar | ValueType::Vector) {
+            let found = expr.value_type().documented();
+            let message = format!(
+                "invalid expression type {found:?} for range query, must be Scalar or instant Vector"
+            );
+            return Err(EvalError::BadData(message));
+        }
+        let prepared = prepare(expr, context)?;
+        let steps = Steps::new(start, end, step);
+        if steps.count > self.config.max_samples {
+            return Err(EvalError::TooManySamples);
+        }
+        Ok((prepared, steps))
     }
 }
 

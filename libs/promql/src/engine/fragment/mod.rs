@@ -79,29 +79,33 @@ pub struct Places {
     pub argument: PositionRange,
 }
 
+const NO_LEAF: &str = "it is not right over a selector or a function of one";
+
 impl Fragment {
-    /// The fragment that an aggregation of a prepared tree is, if it is one.
+    /// The fragment that an aggregation of a prepared tree is, or why it is none.
     pub(super) fn of(
         node: &Aggregate,
         position: PositionRange,
         steps: Steps,
         config: &EngineConfig,
         totals_only: bool,
-    ) -> Option<Self> {
+    ) -> Result<Self, &'static str> {
+        if !config.push_down {
+            return Err("aggregations are not pushed down here");
+        }
+        if !(Fold::adds_up(node.op) || node.op.selects_series()) {
+            return Err("what comes of some of its series cannot be put together with what comes of others");
+        }
         let param = match &node.param {
             None => None,
-            Some(param) => Some(constant(param)?),
+            Some(param) => Some(constant(param).ok_or("its parameter is not a constant")?),
         };
-        let chooses = node.op.selects_series() && param.is_some();
-        if !(Fold::adds_up(node.op) || chooses) {
-            return None;
-        }
         let (selector, function, argument) = leaf(&node.expr)?;
         let at_ms = match View::new(selector.at, 0) {
             view if selector.at.is_some() => Some(view.reference(0)),
             _ => None,
         };
-        Some(Self {
+        Ok(Self {
             matchers: selector.matchers.clone(),
             start_ms: steps.start,
             step_ms: steps.step,
@@ -143,29 +147,32 @@ impl Fragment {
     }
 }
 
-/// The selector of a leaf, its function, and where the function's first argument stands.
-fn leaf(expr: &Expr) -> Option<(&VectorSelector, Option<RangeCall>, PositionRange)> {
+/// The selector of a leaf, its function, and where the function's first argument stands; or why it is no leaf.
+fn leaf(expr: &Expr) -> Result<(&VectorSelector, Option<RangeCall>, PositionRange), &'static str> {
+    let plain = |selector: &VectorSelector| {
+        let refused = selector.smoothed || selector.anchored;
+        if refused { Err("its selector is anchored or smoothed") } else { Ok(()) }
+    };
     match &expr.kind {
         ExprKind::Paren(inner) => leaf(inner),
-        ExprKind::Vector(selector) if !selector.smoothed && !selector.anchored => {
-            Some((selector, None, expr.position))
-        }
+        ExprKind::Vector(selector) => plain(selector).map(|()| (selector, None, expr.position)),
         // Which series are absent shows only in all places together; the other fails for what its arguments are.
         ExprKind::Call(call)
-            if !matches!(call.function, "absent_over_time" | "double_exponential_smoothing") =>
+            if matches!(call.function, "absent_over_time" | "double_exponential_smoothing") =>
         {
+            Err("its function looks at all series together")
+        }
+        ExprKind::Call(call) => {
             let (matrices, others): (Vec<_>, Vec<_>) =
                 call.args.iter().partition(|arg| arg.value_type() == ValueType::Matrix);
-            let [Expr { kind: ExprKind::Matrix(matrix), .. }] = matrices[..] else { return None };
-            if matrix.selector.anchored || matrix.selector.smoothed {
-                return None;
-            }
+            let [Expr { kind: ExprKind::Matrix(matrix), .. }] = matrices[..] else { return Err(NO_LEAF) };
+            plain(&matrix.selector)?;
             let scalars: Option<Vec<f64>> = others.into_iter().map(constant).collect();
-            let call_of =
-                RangeCall { name: call.function, range_ms: matrix.range.millis(), scalars: scalars? };
-            Some((&matrix.selector, Some(call_of), call.args[0].position))
+            let scalars = scalars.ok_or("an argument of its function is not a constant")?;
+            let call_of = RangeCall { name: call.function, range_ms: matrix.range.millis(), scalars };
+            Ok((&matrix.selector, Some(call_of), call.args[0].position))
         }
-        _ => None,
+        _ => Err(NO_LEAF),
     }
 }
 
