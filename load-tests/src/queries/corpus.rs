@@ -20,6 +20,8 @@ struct Entry {
     /// An endpoint other than those of queries; `label/NAME/values`, `labels`, `series`.
     endpoint: Option<String>,
     over: Vec<Form>,
+    /// The first version of Prometheus that means by it what the newest means: major and minor.
+    since: Option<(u32, u32)>,
 }
 
 /// At which times an entry is asked.
@@ -43,6 +45,8 @@ pub struct Question {
     pub endpoint: String,
     /// Parameters.
     pub fields: Vec<(&'static str, String)>,
+    /// Answers of an older Prometheus are not compared.
+    pub since: (u32, u32),
 }
 
 /// All questions about a data set, in the order of the file.
@@ -99,6 +103,7 @@ impl Entry {
             query,
             endpoint: endpoint.to_owned(),
             fields,
+            since: self.since.unwrap_or_default(),
         })
     }
 }
@@ -124,7 +129,7 @@ mod tests {
 
     #[test]
     fn every_data_set_has_at_least_forty_questions_without_placeholders() {
-        for scale in [Scale::Tiny, Scale::Heads100k, Scale::Heads1m, Scale::Blocks10k] {
+        for scale in [Scale::Tiny, Scale::TinyBlocks, Scale::Heads100k, Scale::Heads1m, Scale::Blocks10k] {
             let questions = questions(&scale.data()).unwrap();
             assert!(questions.len() >= 40, "{scale:?} has {}", questions.len());
             assert!(questions.iter().all(|question| !question.query.contains("$__")));

@@ -59,7 +59,11 @@ pub(super) async fn measure(
         row.figures.push(figures);
     }
     let of = |kind| answers.iter().find(|(of, _)| *of == kind).map(|(_, answer)| answer);
-    if let (Some(ours), Some(theirs)) = (of(Kind::Narthex), of(Kind::Prometheus)) {
+    let mut comparable = true;
+    for server in servers {
+        comparable &= server.is_since(question.since)?;
+    }
+    if let (Some(ours), Some(theirs), true) = (of(Kind::Narthex), of(Kind::Prometheus), comparable) {
         let found = ours.differences_from(theirs);
         row.differences.extend(found.iter().take(SHOWN).cloned());
         row.differing = found.len();

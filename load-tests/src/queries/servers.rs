@@ -126,6 +126,14 @@ impl Server {
         }
     }
 
+    /// Whether it means by queries what a version of Prometheus and all later ones mean.
+    pub(super) fn is_since(&self, version: (u32, u32)) -> Result<bool> {
+        match &self.inner {
+            Inner::Peer(peer) if self.kind == Kind::Prometheus => Ok(peer.tool.major_minor()? >= version),
+            _ => Ok(true),
+        }
+    }
+
     /// Where remote write goes, and who signs it.
     pub(super) fn write_target(&self) -> (String, Option<Signer>) {
         match &self.inner {
