@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use narthex_chunk::Chunk;
-use narthex_model::{Labels, ManifestRevision, Matcher, TimeRange, WindowLength, WorkspaceId};
+use narthex_model::{Labels, ManifestRevision, Matcher, TimeRange, WorkspaceId};
 use narthex_service::MemoryPool;
 use roaring::RoaringBitmap;
 
@@ -41,11 +41,12 @@ pub struct SelectedSeries {
 pub struct Selection {
     lease: Option<Lease>,
     series: Vec<(Labels, u32)>,
+    /// How often ids had got another meaning when the series were looked up.
+    reuses: u64,
     /// What the series occupy.
     _memory: Arc<MemoryPool>,
     range: TimeRange,
     budget: Budget,
-    window: WindowLength,
     acted: ManifestRevision,
 }
 
@@ -58,16 +59,15 @@ impl Storage {
         range: TimeRange,
         budget: Budget,
     ) -> Result<Selection, StorageError> {
-        let window = self.0.shared.config.window;
         let Some(workspace) = self.0.shared.workspace(workspace) else {
             let acted = ManifestRevision(0);
             let _memory = self.memory();
-            return Ok(Selection { lease: None, series: Vec::new(), _memory, range, budget, window, acted });
+            return Ok(Selection { lease: None, series: Vec::new(), reuses: 0, _memory, range, budget, acted });
         };
         // First the lease, then the revision: what is forgotten by a newer one waits for the lease.
         let lease = Lease::new(workspace.clone());
         let acted = workspace.state.read().head.acted();
-        let (mut series, _memory) = with_steady_ids(&workspace, || {
+        let (found, reuses) = with_steady_ids(&workspace, || {
             // Returns when it is dropped: with this attempt, or with the selection.
             let memory = self.memory();
             let ids: Vec<u32> = workspace.state.read().head.matching(matchers).iter().collect();
@@ -86,9 +86,10 @@ impl Storage {
                 }
             }
             Ok::<_, StorageError>((series, memory))
-        })?;
+        });
+        let (mut series, _memory) = found?;
         series.sort_unstable();
-        Ok(Selection { lease: Some(lease), series, _memory, range, budget, window, acted })
+        Ok(Selection { lease: Some(lease), series, reuses, _memory, range, budget, acted })
     }
 
     /// Memory of one read, nothing of it taken yet.
@@ -133,7 +134,7 @@ impl Storage {
         read: impl Fn(&Workspace, Option<&RoaringBitmap>) -> Vec<String>,
     ) -> Vec<String> {
         let Some(workspace) = self.0.shared.workspace(workspace) else { return Vec::new() };
-        let mut found = with_steady_ids(&workspace, || {
+        let (mut found, _) = with_steady_ids(&workspace, || {
             let series = (!selectors.is_empty() || range != TimeRange::ALL)
                 .then(|| matching_any(&workspace, selectors, range));
             read(&workspace, series.as_ref())
@@ -153,7 +154,7 @@ impl Storage {
         limit: usize,
     ) -> Vec<Labels> {
         let Some(workspace) = self.0.shared.workspace(workspace) else { return Vec::new() };
-        let labels = with_steady_ids(&workspace, || {
+        let (labels, _) = with_steady_ids(&workspace, || {
             let ids: Vec<u32> = matching_any(&workspace, selectors, range).iter().collect();
             let mut labels = BTreeSet::new();
             for batch in ids.chunks(BATCH) {
@@ -172,13 +173,14 @@ fn occupied(labels: &Labels) -> u64 {
     (labels.as_bytes().len() + 2 * size_of::<(Labels, u32)>()) as u64
 }
 
-/// Looks ids up and reads what they mean, under several locks, again if an id may have got another meaning meanwhile.
-fn with_steady_ids<T>(workspace: &Workspace, mut read: impl FnMut() -> T) -> T {
+/// Looks ids up and reads what they mean, under several locks, again if an id may have got another meaning meanwhile; also how
+/// often ids have got another meaning so far.
+fn with_steady_ids<T>(workspace: &Workspace, mut read: impl FnMut() -> T) -> (T, u64) {
     loop {
         let before = workspace.state.read().head.id_reuses();
         let found = read();
         if workspace.state.read().head.id_reuses() == before {
-            return found;
+            return (found, before);
         }
     }
 }
@@ -204,11 +206,6 @@ fn matching_any(workspace: &Workspace, selectors: &[Vec<Matcher>], range: TimeRa
 }
 
 impl Selection {
-    /// Length of the windows at whose borders chunks end.
-    pub fn window_length(&self) -> WindowLength {
-        self.window
-    }
-
     /// The manifest revision by which blocks are to be read beside this: samples that are missing here because they were
     /// forgotten are in blocks that it, or a newer one, names.
     pub fn acted_revision(&self) -> ManifestRevision {
@@ -252,9 +249,11 @@ impl Selection {
         let mut out = Vec::with_capacity(places.len());
         for batch in places.chunks(BATCH) {
             let state = lease.workspace()?.state.read();
+            let steady = state.head.id_reuses() == self.reuses;
             for place in batch {
                 let (labels, id) = &self.series[*place];
-                let id = state.head.find_again(*id, labels);
+                let is_it = steady && state.head.has_series(*id);
+                let id = if is_it { Some(*id) } else { state.head.find_again(*id, labels) };
                 out.push(id.map_or(Ok(Vec::new()), |id| state.head.chunks_of(id, self.range))?);
             }
         }
