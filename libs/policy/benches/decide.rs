@@ -8,7 +8,7 @@ use narthex_policy::{
     Resource, Tags, decide,
 };
 
-const ARN: &str = "arn:aws:aps:us-east-1:123456789012:workspace/ws-0b5a4a1e-8f5b-4c3f-9d0e-2a6f4c1d7e88";
+const ARN: &str = "arn:aws:aps:us-east-1:123456789012:workspace/ws-fb5a4a1e-8f5b-4c3f-9d0e-2a6f4c1d7e88";
 
 fn policy(text: &str) -> Arc<Policy> {
     Arc::new(Policy::parse(text, Kind::Managed).expect("a policy"))

@@ -1,28 +1,28 @@
 //! The service's actions: what each is checked against and which keys its policies may look at (security.md 4.3, 4.4 and 13.3, from
 //! the service authorization reference).
 //!
-//! The evaluator needs one thing of this: which actions are of the data plane, since only those have effect in a workspace's
-//! policy. Everything else is for those who make requests, and for validation.
+//! The evaluator needs two things of this: which actions are of the data plane, since only those have effect in a workspace's
+//! policy, and a number for each, so that a statement can say with one bit whether it is about an action. Everything else is for
+//! those who make requests, and for validation.
 
+mod covered;
 mod table;
 
+pub(crate) use covered::Covered;
 pub use table::ACTIONS;
 
 /// An action, as requests name it.
 #[derive(Debug, Clone, Copy)]
 pub struct Action<'a> {
     name: &'a str,
-    known: Option<&'static ActionInfo>,
+    /// Its place in the table.
+    known: Option<usize>,
 }
 
 impl<'a> Action<'a> {
     /// The action of that name, such as `aps:RemoteWrite` or `sts:AssumeRole`. Looks the name up: made once for each route.
     pub fn new(name: &'a str) -> Self {
-        let operation = name.split_once(':').filter(|(vendor, _)| vendor.eq_ignore_ascii_case("aps"));
-        let known = operation.and_then(|(_, operation)| {
-            ACTIONS.iter().find(|info| info.operation.eq_ignore_ascii_case(operation))
-        });
-        Self { name, known }
+        Self { name, known: ACTIONS.iter().position(|info| info.name.eq_ignore_ascii_case(name)) }
     }
 
     /// With its vendor.
@@ -32,20 +32,20 @@ impl<'a> Action<'a> {
 
     /// What is known of it, if it is one of this service's.
     pub fn info(&self) -> Option<&'static ActionInfo> {
-        self.known
+        self.known.and_then(|place| ACTIONS.get(place))
     }
 
     /// Whether it is an action of the Prometheus-compatible API.
     pub(crate) fn is_data_plane(&self) -> bool {
-        self.known.is_some_and(|info| info.plane == Plane::Data)
+        self.info().is_some_and(|info| info.plane == Plane::Data)
     }
 }
 
 /// One of the service's actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ActionInfo {
-    /// Name of the operation; the action is `aps:` and this.
-    pub operation: &'static str,
+    /// `aps:` and the name of the operation.
+    pub name: &'static str,
     /// Which API it belongs to.
     pub plane: Plane,
     /// What it does.

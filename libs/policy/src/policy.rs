@@ -6,7 +6,8 @@
 use std::fmt;
 
 use crate::{
-    Kind, Principal,
+    Action, Kind, Principal,
+    actions::Covered,
     condition::Condition,
     facts::Facts,
     pattern::Pattern,
@@ -46,13 +47,22 @@ impl fmt::Display for Version {
 pub(crate) struct Statement {
     pub(crate) sid: Option<Box<str>>,
     pub(crate) principals: Option<Principals>,
-    pub(crate) actions: Names,
+    pub(crate) actions: Actions,
     /// `None` in trust policies.
     pub(crate) resources: Option<Names>,
     pub(crate) conditions: Box<[Condition]>,
 }
 
-/// `Action` or `NotAction`, `Resource` or `NotResource`.
+/// `Action` or `NotAction`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Actions {
+    /// The answer for this service's actions.
+    pub(crate) covered: Covered,
+    /// For those of others.
+    pub(crate) names: Names,
+}
+
+/// Patterns of which one has to match, or none.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Names {
     pub(crate) negated: bool,
@@ -116,7 +126,7 @@ impl Policy {
 
 impl Statement {
     fn applies(&self, facts: &Facts<'_>, allow: bool, kind: Kind, bounded: bool) -> Option<Grant> {
-        let applies = self.actions.hold_for_action(facts)
+        let applies = self.actions.hold(&facts.request.action)
             && self.resources.as_ref().is_none_or(|names| names.hold_for_resource(facts, allow, kind));
         let grant = if applies { self.grant(facts.principal, bounded) } else { None };
         grant.filter(|_| self.conditions.iter().all(|condition| condition.holds(facts, allow)))
@@ -127,10 +137,20 @@ impl Statement {
     }
 }
 
+impl Actions {
+    /// Prepares the answers.
+    pub(crate) fn new(names: Names) -> Self {
+        Self { covered: Covered::new(|action| names.hold_for_action(action)), names }
+    }
+
+    fn hold(&self, action: &Action<'_>) -> bool {
+        self.covered.has(action).unwrap_or_else(|| self.names.hold_for_action(action.name()))
+    }
+}
+
 impl Names {
     /// Actions are compared without regard to case.
-    fn hold_for_action(&self, facts: &Facts<'_>) -> bool {
-        let action = facts.request.action.name();
+    fn hold_for_action(&self, action: &str) -> bool {
         self.patterns.iter().any(|pattern| pattern.matches_constant(action, true)) != self.negated
     }
 

@@ -91,13 +91,13 @@ fn the_managed_policies_are_policies() {
 #[test]
 fn the_actions_are_those_of_the_specification() {
     let data: Vec<&str> =
-        ACTIONS.iter().filter(|info| info.plane == Plane::Data).map(|info| info.operation).collect();
+        ACTIONS.iter().filter(|info| info.plane == Plane::Data).map(|info| info.name).collect();
     assert_eq!((data.len(), ACTIONS.len()), (17, 61));
-    let mut names: Vec<&str> = ACTIONS.iter().map(|info| info.operation).collect();
+    let mut names: Vec<&str> = ACTIONS.iter().map(|info| info.name).collect();
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), ACTIONS.len());
-    assert!(Action::new("APS:remotewrite").info().is_some_and(|info| info.operation == "RemoteWrite"));
+    assert!(Action::new("APS:remotewrite").info().is_some_and(|info| info.name == "aps:RemoteWrite"));
     assert!(Action::new("s3:GetObject").info().is_none());
 }
 

@@ -4,7 +4,7 @@ use super::{at::At, node::Node, statement::Rules, texts};
 use crate::{
     Kind, PolicyError, Problem,
     pattern::{Pattern, Wildcards},
-    policy::Names,
+    policy::{Actions, Names},
 };
 
 /// `*`, or `vendor:name` with wildcards in the name.
@@ -13,7 +13,7 @@ pub(super) fn actions(
     at: At<'_>,
     negated: bool,
     rules: &Rules<'_>,
-) -> Result<Names, PolicyError> {
+) -> Result<Actions, PolicyError> {
     let one = |text: &str, at: &At<'_>| {
         if text != "*" {
             let (vendor, name) = text.split_once(':').ok_or_else(|| at.refuse(Problem::NoVendor))?;
@@ -32,7 +32,7 @@ pub(super) fn actions(
         }
         Ok((text.to_owned(), Wildcards::Anywhere, false))
     };
-    names(node, at, negated, one)
+    names(node, at, negated, one).map(Actions::new)
 }
 
 /// `*`, or an ARN with wildcards, and with variables in its last part.

@@ -5,14 +5,15 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr2};
+
 use super::Piece;
 
 /// Whether the pieces match all of the text; `values` stand for the variables.
 pub(super) fn matches(pieces: &[Piece], values: &[Cow<'_, str>], text: &str, fold: bool) -> bool {
+    let matching = Matching { pieces, values, text, fold };
     let (mut piece, mut at) = (0, 0);
-    // Where to go on after a star, and how much text it has taken up to.
-    let mut crossing: Option<(usize, usize)> = None;
-    let mut within: Option<(usize, usize)> = None;
+    let (mut crossing, mut within) = (None, None);
     loop {
         let step = match pieces.get(piece) {
             None if at == text.len() => return true,
@@ -21,42 +22,85 @@ pub(super) fn matches(pieces: &[Piece], values: &[Cow<'_, str>], text: &str, fol
                 if piece + 1 == pieces.len() {
                     return true;
                 }
-                (crossing, within) = (Some((piece + 1, at)), None);
+                (crossing, within) = (Some(Star { next: piece + 1, taken: at, crosses: true }), None);
                 Some(0)
             }
             Some(Piece::Many { crosses: false }) => {
-                within = Some((piece + 1, at));
+                within = Some(Star { next: piece + 1, taken: at, crosses: false });
                 Some(0)
             }
-            Some(Piece::One { crosses }) => next(text, at, *crosses),
-            Some(Piece::Text(literal)) => literal_at(text, at, literal, fold),
-            Some(Piece::Variable(index)) => literal_at(text, at, &values[*index], fold),
+            Some(Piece::One { crosses }) => matching.character(at, *crosses),
+            Some(Piece::Text(literal)) => matching.literal(at, literal),
+            Some(Piece::Variable(index)) => matching.literal(at, &values[*index]),
         };
         if let Some(length) = step {
             (piece, at) = (piece + 1, at + length);
             continue;
         }
-        let longer = within.and_then(|(back, taken)| Some((back, taken + next(text, taken, false)?)));
-        if let Some(star) = longer {
-            (within, (piece, at)) = (longer, star);
-            continue;
+        within = within.and_then(|star| matching.longer(star));
+        if within.is_none() {
+            crossing = crossing.and_then(|star| matching.longer(star));
         }
-        within = None;
-        crossing = crossing.and_then(|(back, taken)| Some((back, taken + next(text, taken, true)?)));
-        let Some(star) = crossing else { return false };
-        (piece, at) = star;
+        let Some(star) = within.or(crossing) else { return false };
+        (piece, at) = (star.next, star.taken);
     }
 }
 
-/// Length of the character at a place, unless it is a colon that may not be crossed.
-fn next(text: &str, at: usize, crosses: bool) -> Option<usize> {
-    let letter = text[at..].chars().next()?;
-    (crosses || letter != ':').then_some(letter.len_utf8())
+/// A star that has matched up to `taken`; the pieces from `next` on have to match the rest.
+#[derive(Clone, Copy)]
+struct Star {
+    next: usize,
+    taken: usize,
+    crosses: bool,
 }
 
-fn literal_at(text: &str, at: usize, literal: &str, fold: bool) -> Option<usize> {
-    let found = text.as_bytes().get(at..at + literal.len())?;
-    let equal =
-        if fold { found.eq_ignore_ascii_case(literal.as_bytes()) } else { found == literal.as_bytes() };
-    equal.then_some(literal.len())
+struct Matching<'a> {
+    pieces: &'a [Piece],
+    values: &'a [Cow<'a, str>],
+    text: &'a str,
+    fold: bool,
+}
+
+impl Matching<'_> {
+    /// Length of the character at a place, unless it is a colon that may not be crossed.
+    fn character(&self, at: usize, crosses: bool) -> Option<usize> {
+        match *self.text.as_bytes().get(at)? {
+            b':' if !crosses => None,
+            0..0x80 => Some(1),
+            0x80..0xE0 => Some(2),
+            0xE0..0xF0 => Some(3),
+            0xF0.. => Some(4),
+        }
+    }
+
+    fn literal(&self, at: usize, literal: &str) -> Option<usize> {
+        let literal = literal.as_bytes();
+        let found = self.text.as_bytes().get(at..at + literal.len())?;
+        let equal = if self.fold {
+            found.eq_ignore_ascii_case(literal)
+        } else {
+            // Most that differ do so at once; that spares the call.
+            found.first() == literal.first() && found == literal
+        };
+        equal.then_some(literal.len())
+    }
+
+    /// The star, taking as little more as lets the next piece begin.
+    fn longer(&self, star: Star) -> Option<Star> {
+        let from = star.taken + self.character(star.taken, star.crosses)?;
+        let Some(first) = self.first_byte(star.next) else { return Some(Star { taken: from, ..star }) };
+        let rest = &self.text.as_bytes()[from..];
+        let skipped = if star.crosses { memchr(first, rest) } else { memchr2(first, b':', rest) }?;
+        (rest[skipped] == first).then_some(Star { taken: from + skipped, ..star })
+    }
+
+    /// The byte that a piece has to begin with. A first byte never stands within another character.
+    fn first_byte(&self, piece: usize) -> Option<u8> {
+        let literal = match self.pieces.get(piece)? {
+            Piece::Text(literal) => literal,
+            Piece::Variable(index) => &*self.values[*index],
+            Piece::One { .. } | Piece::Many { .. } => return None,
+        };
+        literal.bytes().next().filter(|_| !self.fold)
+    }
 }
