@@ -243,7 +243,8 @@ impl Ranges {
         let ground = Ground { reads_from, history: *history };
         let Some(extent) = Extent::of(result, notes, steps.part(0, count), ground) else { return };
         if extent.bytes() as u64 > cache.most() {
-            return self.not_kept("size").unwrap_or_default();
+            self.not_kept::<()>("size");
+            return;
         }
         if let Some(key) = plan.key(segment) {
             let is_over = segment_end(segment, plan.lengths.days) <= keeping.settled;

@@ -58,9 +58,10 @@ pub(super) fn decode(file: &[u8], workspace: WorkspaceId, key: &Key, most: u64) 
     extents(&mut body, key).ok().flatten().filter(|_| body.is_empty())
 }
 
-/// Whose and what for.
+/// Whose and what for, and by which version it was evaluated: another may know better.
 pub(super) fn identity(workspace: WorkspaceId, key: &Key) -> Vec<u8> {
     let mut out = Vec::new();
+    put_bytes(&mut out, env!("CARGO_PKG_VERSION").as_bytes());
     let Key { text, lookback_ms, step_ms, phase_ms, ends, segment } = key;
     out.put_slice(&workspace.to_bytes());
     let ends = ends.map_or([0; 3], |(start, end)| [1, start, end]);

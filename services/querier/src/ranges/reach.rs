@@ -85,7 +85,7 @@ impl<'a> Reach<'a> {
     ) -> Result<(usize, Option<Reads>), EvalError> {
         let (mut settled, mut reads, mut open) = (0, None, stretch.count + 1);
         let mut next = stretch.count;
-        // As in a search by halves, but all is tried first.
+        // A search by halves, but all are tried first and then the first alone: mostly one of the two says it all.
         while settled + 1 < open {
             let found = self.of(stretch.part(0, next)).await?;
             if found.is_none_or(|found| found.hull.max.0 <= latest) {
@@ -93,7 +93,7 @@ impl<'a> Reach<'a> {
             } else {
                 open = next;
             }
-            next = settled.midpoint(open);
+            next = if settled == 0 && open == stretch.count { 1 } else { settled.midpoint(open) };
         }
         Ok((settled, reads))
     }

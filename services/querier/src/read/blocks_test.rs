@@ -302,6 +302,35 @@ async fn a_silent_gateway_is_hedged() {
 }
 
 #[tokio::test]
+async fn only_what_is_given_up_or_not_retained_changes_the_past() {
+    let rig = Rig::of_three_gateways();
+    let past = async || {
+        // A reader that knows nothing, and so sees the newest manifest.
+        let (reader, _) = rig.reader();
+        let history = reader.history(WORKSPACE).await.expect("a catalogue");
+        let looks = rig.catalogue.looks.lock().len();
+        assert_eq!(reader.history(WORKSPACE).await, Some(history));
+        assert_eq!(rig.catalogue.looks.lock().len(), looks, "the bucket is not asked again");
+        history
+    };
+    let first = past().await;
+    for number in 1..=3 {
+        rig.catalogue.commit(number, &[held("up", &[(number as i64, 1.0)])]);
+    }
+    rig.catalogue.compact(&[1, 2], 4);
+    assert_eq!(past().await, first, "blocks come and are replaced");
+    rig.catalogue.give_up(3);
+    let lost = past().await;
+    assert!(!first.holds(&lost, TimestampMs(i64::MAX)));
+    rig.catalogue.commit(5, &[held("up", &[(5, 1.0)])]);
+    assert_eq!(past().await, lost);
+    rig.catalogue.retain_from(1);
+    let (retained, floor) = (past().await, 2 * 60 * 60 * 1000);
+    assert!(lost.holds(&retained, TimestampMs(floor)) && !lost.holds(&retained, TimestampMs(floor - 1)));
+    assert_eq!(rig.reader_over(None).0.history(WORKSPACE).await, None, "no catalogue, no history");
+}
+
+#[tokio::test]
 async fn heads_alone_do_without_a_catalogue() {
     let rig = Rig::of_three_gateways();
     let (reader, _) = rig.reader_over(None);

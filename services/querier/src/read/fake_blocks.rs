@@ -119,6 +119,16 @@ impl FakeCatalogue {
         self.edit(&Edit::Compact { inputs, outputs: vec![entry(output, &held)] })
     }
 
+    /// Takes a block out for good; the new revision.
+    pub(super) fn give_up(&self, number: u128) -> u64 {
+        self.edit(&Edit::Remove([block(number)].into()))
+    }
+
+    /// Ends the retention of windows before one; the new revision.
+    pub(super) fn retain_from(&self, window: i64) -> u64 {
+        self.edit(&Edit::RaiseFloor(Window(window)))
+    }
+
     pub(super) fn newest(&self) -> Arc<Manifest> {
         self.line.lock().last().expect("never empty").clone()
     }
