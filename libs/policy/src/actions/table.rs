@@ -24,7 +24,7 @@ const fn action(
     ActionInfo { name, plane, access, resources, keys, dependent }
 }
 
-/// Every action of the service. Policies keep a bit for each ([`Covered`](super::Covered)), hence at most 128.
+/// Every action of the service. Policies keep a bit for each, hence at most 128.
 #[rustfmt::skip]
 pub const ACTIONS: &[ActionInfo] = &[
     action("aps:RemoteWrite", Data, Write, &[Workspace], RESOURCE, &[]),
