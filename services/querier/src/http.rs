@@ -7,6 +7,7 @@ mod api;
 mod call;
 mod cors;
 mod error;
+mod explain;
 mod gate;
 mod json;
 mod labels;

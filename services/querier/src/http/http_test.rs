@@ -200,6 +200,37 @@ async fn a_range_query_answers_a_matrix_on_aligned_steps() {
 }
 
 #[tokio::test]
+async fn a_plan_is_shown_without_reading_anything() {
+    let broken = Memory { hangs: true, ..Memory::up() };
+    let ask = async |path: &'static str| {
+        send(app_with(broken.clone(), QuerySettings::default()), Method::GET, path, None).await
+    };
+    let (status, body) =
+        ask("query_range?query=sum(rate(up%5B1m%5D))&start=60&end=120&step=30&explain=1").await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let plan = &body["data"]["explanation"];
+    assert_eq!(plan["steps"], json!({"firstMs": 60_000, "lastMs": 120_000, "stepMs": 30_000, "count": 3}));
+    let selector = json!({"name": "range selector", "expr": "up[1m]", "once": false, "read": "read 0"});
+    let rate = json!({"name": "rate", "expr": "rate(up[1m])", "once": false, "children": [selector]});
+    let sum = json!({"name": "sum", "expr": "sum(rate(up[1m]))", "once": false, "fragment": "fragment 0", "children": [rate]});
+    assert_eq!(plan["plan"], sum);
+    let read = json!({
+        "name": "read 0", "selector": "{__name__=\"up\"}", "minMs": 1, "maxMs": 120_000, "used": 1, "onlyIfRefused": true,
+    });
+    assert_eq!(plan["reads"], json!([read]));
+    assert_eq!(plan["fragments"][0]["ifRefused"], json!(["read 0"]));
+    assert!(plan["limits"]["memoryBytes"].as_u64() > Some(0), "{plan}");
+    assert!(plan["text"].as_str().expect("a text").contains("asked for as fragment 0"), "{plan}");
+    let (status, body) = ask("query?query=stddev(up)&time=60&explain=true").await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let plan = &body["data"]["explanation"];
+    assert!(plan["plan"]["notPushedDown"].is_string(), "{plan}");
+    let (status, body) = get("query?query=up&explain=maybe").await;
+    let text = "invalid parameter \"explain\": cannot parse \"maybe\" to a boolean";
+    assert_eq!((status, body), (StatusCode::BAD_REQUEST, error("bad_data", text)));
+}
+
+#[tokio::test]
 async fn a_limit_cuts_and_warns() {
     let (_, body) = get("query?query=up&time=30&limit=1").await;
     assert_eq!(body["data"]["result"].as_array().map(Vec::len), Some(1));

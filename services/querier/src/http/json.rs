@@ -4,6 +4,7 @@
 //! Members appear in Prometheus's order. Numbers follow its rules: times are seconds with up to three decimals, values
 //! are strings in Go's shortest notation.
 
+mod explanation;
 mod number;
 mod query;
 mod syntax;
@@ -12,6 +13,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use explanation::explanation;
 pub(crate) use number::{write_seconds, write_value};
 pub(crate) use query::{QueryBody, Statistics};
 pub(crate) use syntax::syntax_tree;

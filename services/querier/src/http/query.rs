@@ -9,13 +9,14 @@ use axum::{
 use http::header;
 use narthex_model::{TimeRange, TimestampMs};
 use narthex_promql::{
-    Annotations, Control, Engine, EvalError, Expr, Memory, QueryResult, QueryValue, Reservation,
+    Annotations, Control, Engine, EvalError, Explanation, Expr, Memory, QueryResult, QueryValue, Reservation,
 };
 use narthex_service::timeout;
 
 use super::{
     Api, ApiError, ErrorKind,
     call::Call,
+    explain,
     json::{QueryBody, Statistics, write_strings},
     limits::Thresholds,
     range::Steps,
@@ -33,6 +34,9 @@ pub(crate) async fn query(State(api): State<Arc<Api>>, call: Call) -> Response {
         let at = call.params.time_or("time", api.data_clock.now())?;
         let time_limit = api.time_limit(&call)?;
         let plan = Plan::of(&api, &call)?;
+        if explain::is_wanted(&call)? {
+            return explain::respond(&api, &plan, Times::At(at));
+        }
         let (result, stats) = plan.run(&api, &call, time_limit, Times::At(at)).await?;
         Ok(respond(&api, &call, result, stats, limit))
     })
@@ -76,6 +80,15 @@ impl Plan {
         let expr = narthex_promql::parse(call.params.get("query"))
             .map_err(|error| ApiError::parameter("query", error))?;
         Ok(Self { expr, engine, lookback_ms, thresholds, preparation: api.seconds_since(start) })
+    }
+
+    /// What [`Self::run`] would do.
+    pub(crate) fn explain(&self, times: Times) -> Result<Explanation, EvalError> {
+        let Self { engine, expr, .. } = self;
+        match times {
+            Times::At(at) => engine.explain(expr, at, at, 0),
+            Times::Steps(Steps { start, end, step }) => engine.explain(expr, start, end, step),
+        }
     }
 
     /// Waits for a slot and evaluates. Dropping the future stops the evaluation and every read.

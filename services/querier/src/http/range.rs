@@ -8,6 +8,7 @@ use narthex_model::{TimeRange, TimestampMs};
 use super::{
     Api, ApiError,
     call::Call,
+    explain,
     limits,
     query::{Plan, Times, respond},
     time,
@@ -41,6 +42,9 @@ pub(crate) async fn query_range(State(api): State<Arc<Api>>, call: Call) -> Resp
         limits::check_range(&api, asked)?;
         let time_limit = api.time_limit(&call)?;
         let plan = Plan::of(&api, &call)?;
+        if explain::is_wanted(&call)? {
+            return explain::respond(&api, &plan, Times::Steps(steps));
+        }
         let (result, stats) = plan.run(&api, &call, time_limit, Times::Steps(steps)).await?;
         Ok(respond(&api, &call, result, stats, limit))
     })
