@@ -181,6 +181,7 @@ fn in_a_cluster_nothing_is_read_again_until_samples_are_given_up() {
             ("NARTHEX_DATA_CLOCK", now.as_str()),
             ("NARTHEX_QUERY_CACHE_SLACK", "0s"),
             ("NARTHEX_CUT_SLACK", "6h"),
+            ("NARTHEX_CUT_KEEP", "1s"),
         ];
         let mut cluster = Cluster::start_with(sandbox, &environment).await?;
         write(&cluster.api, &cluster.distributors[0], -29..=30).await?;
@@ -201,6 +202,15 @@ fn in_a_cluster_nothing_is_read_again_until_samples_are_given_up() {
         let bucket = cluster.dir.join("bucket");
         let blocks = folder_bucket::blocks(&bucket, &cluster.api.workspace)?;
         ensure!(blocks.len() >= 2, "{} blocks", blocks.len());
+        until(&sandbox.clock, "heads to forget what is in blocks", DEADLINE, async || {
+            let mut windows = 0.0;
+            for base in &cluster.bases("ingester") {
+                let held = metric(&sandbox.http, base, "narthex_ingester_cuts_windows").await?;
+                windows += held.unwrap_or_default();
+            }
+            Ok(if windows == 0.0 { Ok(()) } else { Err(format!("{windows} windows are held")) })
+        })
+        .await?;
         let (again, read) = read_for(sandbox, &bases, past).await?;
         ensure!(read == 0.0 && again == first, "{read} were read again for {again}");
         for base in &cluster.queriers {
