@@ -44,10 +44,12 @@ pub struct Data {
 }
 
 /// A series and its points by time in milliseconds.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Series {
     /// Labels.
     pub labels: SeriesKey,
+    /// Labels by name.
+    pub pairs: BTreeMap<String, String>,
     /// Points.
     pub points: BTreeMap<i64, Point>,
 }
@@ -102,7 +104,7 @@ impl Data {
         let result = &data["result"];
         if kind == "scalar" || kind == "string" {
             let points = BTreeMap::from([(milliseconds(&result[0])?, single(&kind, &result[1])?)]);
-            return Ok(Self { kind, series: vec![Series { labels: SeriesKey::new(), points }] });
+            return Ok(Self { kind, series: vec![Series { points, ..Series::default() }] });
         }
         let series: Result<Vec<Series>> =
             result.as_array().context("no result")?.iter().map(Series::of).collect();
@@ -128,7 +130,9 @@ impl Series {
             let twice = points.insert(at, Point::of(&pair[1])?);
             ensure!(twice.is_none(), "{labels} has two points at {at}");
         }
-        Ok(Self { labels, points })
+        let pair = |(name, value): (&String, &Json)| Some((name.clone(), value.as_str()?.to_owned()));
+        let pairs = json["metric"].as_object().into_iter().flatten().filter_map(pair).collect();
+        Ok(Self { labels, pairs, points })
     }
 }
 

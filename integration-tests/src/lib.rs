@@ -15,6 +15,7 @@ pub mod http;
 pub mod metrics;
 pub mod open_format;
 pub mod recorder;
+pub mod reference;
 pub mod s3;
 pub mod s3_proxy;
 pub mod same_samples;

@@ -7,14 +7,15 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use http::{Method, Request};
+use futures::{StreamExt, TryStreamExt};
 
 use crate::{
     compare_answers::Answer,
     generated::{self, GeneratedSeries},
     http::Reply,
     metrics::metric,
-    sandbox::{Cluster, Peer, PrometheusOptions, Sandbox, Standalone, until},
+    reference::{Question, Reference},
+    sandbox::{Cluster, Sandbox, Standalone, until},
 };
 
 const HOUR: i64 = 3_600_000;
@@ -29,14 +30,14 @@ const SETTLE: Duration = Duration::from_secs(120);
 /// Cut what is over at once, and forget it at once.
 const CUTS: [(&str, &str); 2] = [("NARTHEX_CUT_JITTER", "0s"), ("NARTHEX_CUT_KEEP", "1s")];
 
-/// Everything that Prometheus's language has, also where it is called experimental.
-const FEATURES: &str = "promql-experimental-functions,promql-delayed-name-removal,promql-duration-expr";
+/// Queries that are asked at the same time.
+const CONCURRENT: usize = 4;
 
 /// Servers that hold the same samples.
 #[derive(Debug)]
 pub struct SameSamples {
     /// The reference.
-    pub prometheus: Peer,
+    pub prometheus: Reference,
     /// A cluster whose last querier takes range queries as they are.
     pub cluster: Cluster,
     /// An all-in-one.
@@ -58,53 +59,8 @@ pub enum Server {
     AllInOne,
 }
 
-/// A query and when it is evaluated, milliseconds.
-#[derive(Debug, Clone, Copy)]
-pub enum Question<'q> {
-    /// At one time.
-    Instant {
-        /// PromQL.
-        query: &'q str,
-        /// When.
-        at: i64,
-    },
-    /// At steps.
-    Range {
-        /// PromQL.
-        query: &'q str,
-        /// First step.
-        start: i64,
-        /// No step is after this.
-        end: i64,
-        /// Between steps.
-        step: i64,
-    },
-}
-
-impl Question<'_> {
-    /// The endpoint below `api/v1/`, and its parameters.
-    pub fn form(&self) -> (&'static str, Vec<(&'static str, String)>) {
-        let seconds = |millis: i64| format!("{}.{:03}", millis / 1000, millis.rem_euclid(1000));
-        match *self {
-            Self::Instant { query, at } => {
-                ("query", vec![("query", query.to_owned()), ("time", seconds(at))])
-            }
-            Self::Range { query, start, end, step } => {
-                let times = [("start", seconds(start)), ("end", seconds(end)), ("step", seconds(step))];
-                ("query_range", [("query", query.to_owned())].into_iter().chain(times).collect())
-            }
-        }
-    }
-}
-
-/// Asks a Prometheus.
-pub async fn ask_prometheus(sandbox: &Sandbox, peer: &Peer, question: &Question<'_>) -> Result<Answer> {
-    let (endpoint, fields) = question.form();
-    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    let request = Request::builder().method(Method::POST).uri(format!("{}/api/v1/{endpoint}", peer.base));
-    let request = request.header("content-type", "application/x-www-form-urlencoded").body(body.into())?;
-    Answer::of(&sandbox.http.send(request).await?.json()?)
-}
+/// What was asked of whom, what Prometheus answered, and what we did.
+pub type Asked = Vec<(String, Answer, Answer)>;
 
 impl SameSamples {
     /// Starts the servers and writes `series`, whose samples lie in `start..end`; `start` is a multiple of an hour. The last
@@ -117,14 +73,7 @@ impl SameSamples {
         in_heads: i64,
     ) -> Result<Self> {
         ensure!(start % HOUR == 0, "{start} is no full hour");
-        let options = PrometheusOptions {
-            config: "global: {}\n".to_owned(),
-            flags: vec![
-                "--web.enable-remote-write-receiver".to_owned(),
-                format!("--enable-feature={FEATURES}"),
-            ],
-        };
-        let prometheus = Peer::prometheus(sandbox, "reference", &options).await?;
+        let prometheus = Reference::start(sandbox).await?;
         let still = clock(start + STAND);
         let environment = [CUTS[0], CUTS[1], ("NARTHEX_DATA_CLOCK", still.as_str())];
         let all_in_one = Standalone::start_with(sandbox, &[], &environment).await?;
@@ -158,13 +107,8 @@ impl SameSamples {
     }
 
     async fn write(&self, sandbox: &Sandbox, body: bytes::Bytes) -> Result<()> {
-        let request = Request::post(format!("{}/api/v1/write", self.prometheus.base))
-            .header("content-type", "application/x-protobuf")
-            .header("content-encoding", "snappy")
-            .header("x-prometheus-remote-write-version", "0.1.0")
-            .body(body.clone())?;
-        let (prometheus, cluster, all_in_one) = tokio::try_join!(
-            sandbox.http.send(request),
+        let ((), cluster, all_in_one) = tokio::try_join!(
+            self.prometheus.write(sandbox, body.clone()),
             self.cluster.api.write(&self.cluster.distributors[0], body.clone()),
             self.all_in_one.api.write(&self.all_in_one.base, body),
         )?;
@@ -172,7 +116,6 @@ impl SameSamples {
             ensure!(reply.status.is_success(), "{name} answered a write with {reply}");
             Ok(())
         };
-        taken("Prometheus", &prometheus)?;
         taken("the cluster", &cluster)?;
         taken("the all-in-one", &all_in_one)
     }
@@ -202,7 +145,7 @@ impl SameSamples {
     /// Asks one of them.
     pub async fn ask(&self, sandbox: &Sandbox, server: Server, question: &Question<'_>) -> Result<Answer> {
         let (api, base) = match server {
-            Server::Prometheus => return ask_prometheus(sandbox, &self.prometheus, question).await,
+            Server::Prometheus => return self.prometheus.ask(sandbox, question).await,
             Server::Cluster => (&self.cluster.api, &self.cluster.queriers[0]),
             Server::ClusterAsAsked => (&self.cluster.api, &self.cluster.queriers[2]),
             Server::AllInOne => (&self.all_in_one.api, &self.all_in_one.base),
@@ -210,6 +153,29 @@ impl SameSamples {
         let (endpoint, fields) = question.form();
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
         Answer::of(&api.post_form(base, endpoint, &fields).await?.json()?)
+    }
+}
+
+impl SameSamples {
+    /// Asks Prometheus and others each query at its times.
+    pub async fn compare<'q>(
+        &self,
+        sandbox: &Sandbox,
+        queries: impl Iterator<Item = &'q str>,
+        questions: impl Fn(&'q str) -> Vec<(Question<'q>, Vec<Server>)>,
+    ) -> Result<Vec<Asked>> {
+        let answers = queries.map(&questions).map(async |questions| {
+            let mut asked = Vec::new();
+            for (question, whom) in questions {
+                let expected = self.ask(sandbox, Server::Prometheus, &question).await?;
+                for server in whom {
+                    let found = self.ask(sandbox, server, &question).await?;
+                    asked.push((format!("{server:?} {question:?}"), expected.clone(), found));
+                }
+            }
+            Ok(asked)
+        });
+        futures::stream::iter(answers).buffered(CONCURRENT).try_collect().await
     }
 }
 

@@ -9,13 +9,12 @@ mod queries;
 
 use std::env;
 
-use anyhow::{Result, ensure};
-use futures::{StreamExt, TryStreamExt};
+use anyhow::ensure;
 use narthex_integration_tests::{
-    compare_answers::Answer,
     generated,
-    same_samples::{Question, SameSamples, Server},
-    sandbox::{Sandbox, long, scenario},
+    reference::Question,
+    same_samples::{SameSamples, Server},
+    sandbox::{long, scenario},
     shared,
     tally::Tally,
 };
@@ -24,8 +23,6 @@ use narthex_integration_tests::{
 const START: i64 = 1_700_006_400_000;
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
-/// Queries that are asked at the same time.
-const CONCURRENT: usize = 4;
 
 /// When a query is evaluated, and by whom, beside Prometheus.
 fn questions(query: &str, border: i64, end: i64) -> Vec<(Question<'_>, Vec<Server>)> {
@@ -50,22 +47,6 @@ fn questions(query: &str, border: i64, end: i64) -> Vec<(Question<'_>, Vec<Serve
     questions
 }
 
-/// What was asked of whom, what Prometheus answered, and what we did.
-type Asked = Vec<(String, Answer, Answer)>;
-
-/// Asks everybody about a query.
-async fn ask(sandbox: &Sandbox, servers: &SameSamples, query: &str, end: i64) -> Result<Asked> {
-    let mut asked = Vec::new();
-    for (question, whom) in questions(query, servers.border, end) {
-        let expected = servers.ask(sandbox, Server::Prometheus, &question).await?;
-        for server in whom {
-            let found = servers.ask(sandbox, server, &question).await?;
-            asked.push((format!("{server:?} {question:?}"), expected.clone(), found));
-        }
-    }
-    Ok(asked)
-}
-
 #[test]
 fn a_cluster_answers_the_conformance_list_as_prometheus_does() {
     let Some(list) = shared::file("compliance/promql-test-queries.yml") else { return };
@@ -83,11 +64,10 @@ fn a_cluster_answers_the_conformance_list_as_prometheus_does() {
         );
         let servers = SameSamples::start(sandbox, &series, start, end, 1).await?;
         eprintln!("the samples are loaded; the last window in blocks ends at {}", servers.border);
-        let mut tally = Tally::new(servers.prometheus.tool.major_minor()?);
-        let answers = futures::stream::iter(&cases)
-            .map(|case| ask(sandbox, &servers, &case.query, end))
-            .buffered(CONCURRENT);
-        let answers: Vec<Asked> = answers.try_collect().await?;
+        let mut tally = Tally::new(servers.prometheus.version()?);
+        let queries = cases.iter().map(|case| case.query.as_str());
+        let answers =
+            servers.compare(sandbox, queries, |query| questions(query, servers.border, end)).await?;
         let mut points = 0;
         for (case, asked) in cases.iter().zip(&answers) {
             for (what, expected, found) in asked {

@@ -13,12 +13,12 @@ mod world;
 use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
-use futures::{StreamExt, TryStreamExt};
 use narthex_integration_tests::{
     compare_answers::Answer,
     generated,
-    same_samples::{Question, SameSamples, Server},
-    sandbox::{Sandbox, long, scenario},
+    reference::Question,
+    same_samples::{SameSamples, Server},
+    sandbox::{long, scenario},
     shared,
     tally::Tally,
 };
@@ -33,8 +33,6 @@ const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 /// Between samples.
 const INTERVAL: i64 = 30_000;
-/// Queries that are asked at the same time.
-const CONCURRENT: usize = 4;
 /// The share of expressions, in per cent, that must return something.
 const ANSWERED: usize = 90;
 
@@ -59,13 +57,9 @@ fn read(path: &std::path::Path) -> Result<Vec<Expression>> {
     Ok(expressions)
 }
 
-/// What was asked of whom, what Prometheus answered, and what we did.
-type Asked = Vec<(String, Answer, Answer)>;
-
-/// Asks everybody about an expression.
-async fn ask(sandbox: &Sandbox, servers: &SameSamples, query: &str, end: i64) -> Result<Asked> {
+/// When an expression is evaluated, and by whom, beside Prometheus.
+fn questions(query: &str, border: i64, end: i64) -> Vec<(Question<'_>, Vec<Server>)> {
     use Server::{AllInOne, Cluster, ClusterAsAsked};
-    let border = servers.border;
     let range = |start, end, step| Question::Range { query, start, end, step };
     let mut questions = vec![
         // Over the border of blocks and heads, on multiples of the step.
@@ -77,15 +71,7 @@ async fn ask(sandbox: &Sandbox, servers: &SameSamples, query: &str, end: i64) ->
         questions.push((range(START, end + 5 * MINUTE, MINUTE), vec![Cluster, AllInOne]));
         questions.push((Question::Instant { query, at: border + 1 }, vec![Cluster, AllInOne]));
     }
-    let mut asked = Vec::new();
-    for (question, whom) in questions {
-        let expected = servers.ask(sandbox, Server::Prometheus, &question).await?;
-        for server in whom {
-            let found = servers.ask(sandbox, server, &question).await?;
-            asked.push((format!("{server:?} {question:?}"), expected.clone(), found));
-        }
-    }
-    Ok(asked)
+    questions
 }
 
 #[test]
@@ -108,11 +94,10 @@ fn a_cluster_answers_the_rules_and_dashboards_of_kubernetes_as_prometheus_does()
         );
         let servers = SameSamples::start(sandbox, &series, start, end, 1).await?;
         eprintln!("the samples are loaded; the last window in blocks ends at {}", servers.border);
-        let answers = futures::stream::iter(&expressions)
-            .map(|expression| ask(sandbox, &servers, &expression.text, end))
-            .buffered(CONCURRENT);
-        let answers: Vec<Asked> = answers.try_collect().await?;
-        let mut tally = Tally::new(servers.prometheus.tool.major_minor()?);
+        let queries = expressions.iter().map(|expression| expression.text.as_str());
+        let answers =
+            servers.compare(sandbox, queries, |query| questions(query, servers.border, end)).await?;
+        let mut tally = Tally::new(servers.prometheus.version()?);
         let mut empty = Vec::new();
         for (expression, asked) in expressions.iter().zip(&answers) {
             for (what, expected, found) in asked {

@@ -167,7 +167,7 @@ impl Grammar<'_> {
                     "{\"my.metric\",\"a.b\"=~\"x.*\"}",
                     "{__name__=~\"temp.*|on.y\"}",
                     "missing",
-                    "{job=\"api\"}",
+                    "{__name__=~\"temperature|requests_total\",job=\"api\"}",
                 ])
                 .into();
         }

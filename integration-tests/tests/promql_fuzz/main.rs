@@ -5,6 +5,7 @@
 //! `NARTHEX_FUZZ_QUERY` asks one query of one's own at the middle of the data. What differs and no rule explains fails the test,
 //! as does a feature that was hardly tried.
 
+mod culprits;
 mod data;
 mod dice;
 mod features;
@@ -17,25 +18,21 @@ use std::{collections::BTreeSet, env, ops::Range};
 
 use anyhow::{Context, Result, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
-use http::Request;
 use narthex_integration_tests::{
     compare_answers::Answer,
     generated,
-    same_samples::{Question, ask_prometheus},
-    sandbox::{Peer, PrometheusOptions, Sandbox, long, scenario},
+    reference::{Question, Reference},
+    sandbox::{Sandbox, long, scenario},
 };
 use narthex_promql::promqltest::MemorySource;
 
 use self::{
+    culprits::When,
     dice::Dice,
     features::Feature,
     grammar::{Expression, expression},
     verdict::{Coverage, Verdict},
 };
-
-/// Everything that Prometheus's language has, also where it is called experimental. Servers pass over what they do not know.
-const FEATURES: &str = "promql-experimental-functions,promql-delayed-name-removal,promql-duration-expr,\
-                        promql-extended-range-selectors,promql-binop-fill-modifiers,use-start-timestamps";
 
 /// Questions on their way to the reference at one time.
 const PARALLEL: usize = 12;
@@ -44,7 +41,7 @@ const PARALLEL: usize = 12;
 pub(crate) struct Asked {
     pub(crate) number: u64,
     pub(crate) expression: Expression,
-    pub(crate) what: String,
+    pub(crate) when: When,
     pub(crate) expected: Answer,
     pub(crate) found: Answer,
 }
@@ -54,7 +51,7 @@ const MOST_DOUBTS: usize = 400;
 
 struct Fuzz<'a> {
     sandbox: &'a Sandbox,
-    prometheus: Peer,
+    prometheus: Reference,
     source: MemorySource,
     seed: u64,
     features: Vec<Feature>,
@@ -85,25 +82,12 @@ fn expressions_mean_what_they_mean_in_prometheus() {
 
 impl<'a> Fuzz<'a> {
     async fn start(sandbox: &'a Sandbox, seed: u64) -> Result<Self> {
-        let options = PrometheusOptions {
-            config: "global: {}\n".to_owned(),
-            flags: vec![
-                "--web.enable-remote-write-receiver".to_owned(),
-                format!("--enable-feature={FEATURES}"),
-            ],
-        };
-        let prometheus = Peer::prometheus(sandbox, "reference", &options).await?;
+        let prometheus = Reference::start(sandbox).await?;
         let series = data::series(seed);
         // In time order, as scrapes would come: in one request floats would come before histograms.
         let times = (data::START - 180_000..data::END + 60_000).step_by(data::APART as usize);
         for body in times.flat_map(|from| generated::requests(&series, from, from + data::APART)) {
-            let request = Request::post(format!("{}/api/v1/write", prometheus.base))
-                .header("content-type", "application/x-protobuf")
-                .header("content-encoding", "snappy")
-                .header("x-prometheus-remote-write-version", "0.1.0")
-                .body(body)?;
-            let reply = sandbox.http.send(request).await?;
-            ensure!(reply.status.is_success(), "Prometheus answered a write with {reply}");
+            prometheus.write(sandbox, body).await?;
         }
         let source = ours::source(&series);
         let features = features::all();
@@ -119,7 +103,7 @@ impl<'a> Fuzz<'a> {
         for feature in &self.features {
             let Some(query) = feature.probe() else { continue };
             let question = Question::Instant { query: &query, at: data::START };
-            let answer = ask_prometheus(self.sandbox, &self.prometheus, &question).await?;
+            let answer = self.prometheus.ask(self.sandbox, &question).await?;
             if answer.outcome.is_err_and(|failure| failure.kind == "bad_data") {
                 unknown.push(*feature);
             }
@@ -137,27 +121,27 @@ impl<'a> Fuzz<'a> {
         let expression = expression(&dice, feature, &self.known);
         let at = dice.between(data::START + 60_000, data::END + 4 * 60_000) / 500 * 500;
         let query = &expression.text;
-        let question = if dice.chance(50) {
-            Question::Instant { query, at }
+        let when = if dice.chance(50) {
+            When::Instant(at)
         } else {
             let step = dice.pick(&[15_000, 30_000, 60_000, 77_000, 300_000]);
-            Question::Range { query, start: at, end: at + step * dice.between(0, 10), step }
+            When::Range { start: at, end: at + step * dice.between(0, 10), step }
         };
-        let what = format!("{question:?}");
-        let expected = ask_prometheus(self.sandbox, &self.prometheus, &question).await?;
+        let question = when.question(query);
+        let expected = self.prometheus.ask(self.sandbox, &question).await?;
         let found = ours::ask(&self.source, &question).await;
-        Ok(Asked { number, what, expected, found, expression })
+        Ok(Asked { number, when, expected, found, expression })
     }
 
     async fn run(mut self, numbers: Range<u64>) -> Result<()> {
-        let mut verdict = Verdict::new(self.prometheus.tool.major_minor()?);
+        let mut verdict = Verdict::new(self.prometheus.version()?);
         let mut coverage = Coverage::default();
         let mut doubtful = Vec::new();
         let count = numbers.end - numbers.start;
         let mut questions = stream::iter(numbers).map(|number| self.ask(number)).buffered(PARALLEL);
         while let Some(asked) = questions.try_next().await? {
             coverage.count(&asked);
-            if verdict.judge(&asked).is_err() {
+            if self.judge(&asked, &mut verdict).await?.is_err() {
                 doubtful.push(asked.number);
             }
         }
@@ -170,6 +154,20 @@ impl<'a> Fuzz<'a> {
         verdict.finish()
     }
 
+    /// Judges an answer: an error is what no rule explains.
+    async fn judge(
+        &self,
+        asked: &Asked,
+        verdict: &mut Verdict,
+    ) -> Result<std::result::Result<(), Vec<String>>> {
+        let culprits = if asked.data_differ() {
+            self.culprits(&asked.expression.text, asked.when, &asked.expected, &asked.found).await?
+        } else {
+            Vec::new()
+        };
+        Ok(verdict.judge(asked, &culprits))
+    }
+
     /// Asks again what differed, each time of a Prometheus that was just started: version 3.5 mixes up the buckets of histograms
     /// whose memory it takes over from earlier queries.
     async fn ask_anew(&mut self, doubtful: &[u64], verdict: &mut Verdict) -> Result<()> {
@@ -177,7 +175,7 @@ impl<'a> Fuzz<'a> {
         for number in doubtful.iter().take(MOST_DOUBTS) {
             self.prometheus.restart(self.sandbox).await?;
             let asked = self.ask(*number).await?;
-            if let Err(lines) = verdict.judge(&asked) {
+            if let Err(lines) = self.judge(&asked, verdict).await? {
                 let again = format!("NARTHEX_FUZZ_SEED={} NARTHEX_FUZZ_ONLY={number}", self.seed);
                 verdict.fail(&asked, &again, &lines);
             }
@@ -189,7 +187,7 @@ impl<'a> Fuzz<'a> {
     /// Prints both answers to a query.
     async fn show(&self, query: &str) -> Result<()> {
         let question = Question::Instant { query, at: (data::START + data::END) / 2 };
-        let expected = ask_prometheus(self.sandbox, &self.prometheus, &question).await?;
+        let expected = self.prometheus.ask(self.sandbox, &question).await?;
         eprintln!("expected {expected:#?}\nfound {:#?}", ours::ask(&self.source, &question).await);
         Ok(())
     }

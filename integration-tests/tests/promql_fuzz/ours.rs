@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use narthex_integration_tests::{
     compare_answers::{Answer, Data, Failure, Histogram, Point, Series},
     generated::GeneratedSeries,
-    same_samples::Question,
+    reference::Question,
 };
 use narthex_model::{Counts, Labels, TimestampMs, Value};
 use narthex_promql::{
-    Control, Engine, EngineConfig, EvalError, QueryResult, QueryValue, bucket_views, parse,
+    Control, Engine, EvalError, Expr, QueryResult, QueryValue, SeriesSource, bucket_views, parse,
     promqltest::MemorySource,
 };
 
@@ -32,7 +32,6 @@ pub(crate) fn source(series: &[GeneratedSeries]) -> MemorySource {
 
 /// Our answer.
 pub(crate) async fn ask(source: &MemorySource, question: &Question<'_>) -> Answer {
-    let control = Control::default();
     let query = match *question {
         Question::Instant { query, .. } | Question::Range { query, .. } => query,
     };
@@ -40,11 +39,21 @@ pub(crate) async fn ask(source: &MemorySource, question: &Question<'_>) -> Answe
         Ok(expr) => expr,
         Err(error) => return failed("bad_data", format!("invalid parameter \"query\": {error}")),
     };
-    let engine = Engine::new(EngineConfig::default());
+    answer_of(&Engine::default(), source, &expr, question).await
+}
+
+/// The answer of an engine to what a question's query was parsed to.
+pub(crate) async fn answer_of(
+    engine: &Engine,
+    source: &dyn SeriesSource,
+    expr: &Expr,
+    question: &Question<'_>,
+) -> Answer {
+    let control = Control::default();
     let result = match *question {
-        Question::Instant { at, .. } => engine.instant(source, &expr, TimestampMs(at), &control).await,
+        Question::Instant { at, .. } => engine.instant(source, expr, TimestampMs(at), &control).await,
         Question::Range { start, end, step, .. } => {
-            engine.range(source, &expr, TimestampMs(start), TimestampMs(end), step, &control).await
+            engine.range(source, expr, TimestampMs(start), TimestampMs(end), step, &control).await
         }
     };
     match result {
@@ -89,6 +98,7 @@ fn answer(result: QueryResult) -> Answer {
     };
     let series = series.into_iter().map(|(labels, points): (Labels, Vec<_>)| Series {
         labels: key(&labels).expect("labels are texts"),
+        pairs: labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         points: points.into_iter().collect(),
     });
     Answer {

@@ -1,9 +1,20 @@
-//! Differences that changes in Prometheus after the reference's version explain.
+//! Differences that changes in Prometheus after the reference's version explain, and the few that are none of meaning.
 //!
-//! A rule takes out of both answers what its change explains, and nothing else; what is left must be the same. What we answer
-//! instead is pinned by scenario files of `libs/promql`.
+//! A rule on operations explains an operation that answers differently though its operands are the same, and says which form the
+//! difference must have; a rule on notes takes out of both answers' notes what its change explains. Nothing else is forgiven. What we
+//! answer instead is pinned by scenario files of `libs/promql`.
 
-use narthex_integration_tests::compare_answers::{Answer, Data, Point, Series, differences};
+mod forms;
+mod notes;
+
+use narthex_integration_tests::compare_answers::Answer;
+use narthex_promql::{
+    Expr,
+    ast::{AggregateOp, BinaryOp, ExprKind},
+};
+
+use self::forms::{Form, is_histogram, reads};
+use crate::culprits::Culprit;
 
 /// Forgives what one change explains.
 #[derive(Debug, Clone, Copy)]
@@ -14,404 +25,188 @@ pub(crate) struct Rule {
     pub(crate) change: &'static str,
     /// The first version (major, minor) that has it.
     pub(crate) since: (u32, u32),
-    /// Takes out what it explains.
-    pub(crate) forgive: fn(query: &str, expected: &mut Answer, found: &mut Answer),
+    explains: Explains,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Explains {
+    /// Takes notes out of both answers.
+    Notes(fn(query: &str, expected: &mut Answer, found: &mut Answer)),
+    /// An operation, and the difference that it may have.
+    Operation(fn(&Expr) -> bool, Form),
+    /// The same, of a difference that the greatest of the operands bounds.
+    Rounding(fn(&Expr) -> bool, fn(&Answer, &Answer, f64) -> bool),
 }
 
 /// No version has what this rule is about.
 const NEVER: (u32, u32) = (u32::MAX, 0);
 
+impl Rule {
+    /// Whether it explains all that differs of an operation.
+    pub(crate) fn explains(&self, culprit: &Culprit) -> bool {
+        match self.explains {
+            Explains::Notes(_) => false,
+            Explains::Operation(is, form) => {
+                let has_form = |found| form(&culprit.expected, found) && is(&culprit.expr);
+                culprit.found.iter().any(has_form)
+            }
+            Explains::Rounding(is, form) => {
+                let has_form = |found| form(&culprit.expected, found, culprit.largest) && is(&culprit.expr);
+                culprit.found.iter().any(has_form)
+            }
+        }
+    }
+
+    /// Takes out of both answers' notes what it explains.
+    pub(crate) fn forgive(&self, query: &str, expected: &mut Answer, found: &mut Answer) {
+        if let Explains::Notes(forgive) = self.explains {
+            forgive(query, expected, found);
+        }
+    }
+}
+
+const fn notes(
+    name: &'static str,
+    change: &'static str,
+    since: (u32, u32),
+    forgive: fn(&str, &mut Answer, &mut Answer),
+) -> Rule {
+    Rule { name, change, since, explains: Explains::Notes(forgive) }
+}
+
+const fn operation(
+    name: &'static str,
+    change: &'static str,
+    since: (u32, u32),
+    is: fn(&Expr) -> bool,
+    form: Form,
+) -> Rule {
+    Rule { name, change, since, explains: Explains::Operation(is, form) }
+}
+
+const fn rounding(
+    name: &'static str,
+    change: &'static str,
+    is: fn(&Expr) -> bool,
+    form: fn(&Answer, &Answer, f64) -> bool,
+) -> Rule {
+    Rule { name, change, since: NEVER, explains: Explains::Rounding(is, form) }
+}
+
+/// The name of a function that is called.
+fn function(expr: &Expr) -> &str {
+    match &expr.kind {
+        ExprKind::Call(call) => call.function,
+        _ => "",
+    }
+}
+
+/// The aggregation.
+fn aggregation(expr: &Expr) -> Option<AggregateOp> {
+    match &expr.kind {
+        ExprKind::Aggregate(node) => Some(node.op),
+        _ => None,
+    }
+}
+
+fn operator(expr: &Expr) -> Option<BinaryOp> {
+    match &expr.kind {
+        ExprKind::Binary(node) => Some(node.op),
+        _ => None,
+    }
+}
+
+/// Whether a parameter is no plain number.
+fn is_computed(expr: &Expr) -> bool {
+    match &expr.unwrapped().kind {
+        ExprKind::Number { .. } => false,
+        ExprKind::Unary(_, inner) => is_computed(inner),
+        _ => true,
+    }
+}
+
+/// Whether only counts and sums of histograms are asked for, here or below.
+fn totals(expr: &Expr) -> bool {
+    matches!(function(expr), "histogram_avg" | "histogram_count" | "histogram_sum")
+        || expr.children().into_iter().any(totals)
+}
+
+fn has_subquery(expr: &Expr) -> bool {
+    expr.children().iter().any(|child| matches!(child.unwrapped().kind, ExprKind::Subquery(_)))
+}
+
 /// All rules.
+#[rustfmt::skip]
 pub(crate) const RULES: &[Rule] = &[
-    Rule {
-        name: "sort in a range query",
-        change: "#18498: sort functions warn in range queries",
-        since: (3, 12),
-        forgive: |query, _, found| {
-            if query.contains("sort") {
-                found.warnings.retain(|text| !text.contains("sort is ineffective for range queries"));
-            }
-        },
-    },
-    Rule {
-        name: "custom bounds",
-        change: "#17278: histograms with other custom bounds are reconciled",
-        since: (3, 8),
-        forgive: |_, expected, found| {
-            let refused = |text: &String| {
-                text.contains("incompatible custom buckets") || text.contains("incompatible bucket layout")
-            };
-            let reconciled = |text: &String| text.contains("mismatched custom buckets were reconciled");
-            let refusals = expected.warnings.iter().chain(&found.warnings).any(refused);
-            if refusals || found.infos.iter().any(reconciled) {
-                expected.warnings.retain(|text| !refused(text));
-                found.warnings.retain(|text| !refused(text));
-                // What has no value on one side meets nothing there.
-                for answer in [&mut *expected, &mut *found] {
-                    let follows = ["incompatible sample types", "ignored histogram in"];
-                    answer.infos.retain(|text| !follows.iter().any(|follows| text.contains(follows)));
-                }
-                found.infos.retain(|text| !reconciled(text));
-                forget_data(expected, found);
-            }
-        },
-    },
-    Rule {
-        name: "counter histograms from zero",
-        change: "#16828: counter histograms are not extrapolated below zero",
-        since: (3, 6),
-        forgive: |query, expected, found| {
-            let counts = ["rate(", "increase("].iter().any(|call| query.contains(call));
-            if counts && ["levels", "mixed", "irate("].iter().any(|metric| query.contains(metric)) {
-                forget_data(expected, found);
-            }
-        },
-    },
-    Rule {
-        name: "names after subqueries",
-        change: "#18409: last_over_time drops the name where the inside of its subquery does",
-        since: (3, 12),
-        forgive: |query, expected, found| {
-            if query.contains("last_over_time((") {
-                forget_data(expected, found);
-            }
-        },
-    },
-    Rule {
-        name: "NaN in mad_over_time",
-        change: "#19040: mad_over_time of a range with NaN is NaN",
-        since: (3, 14),
-        forgive: |query, expected, found| {
-            if query.contains("mad_over_time(") && (query.contains("special") || query.contains("((")) {
-                forget_data(expected, found);
-            }
-        },
-    },
-    Rule {
-        name: "places in parentheses",
-        change: "#16896: parentheses around arguments are taken away before evaluation",
-        since: (3, 7),
-        forgive: |query, expected, found| {
-            if ["((", "(-", ", ("].iter().any(|opening| query.contains(opening)) {
-                for answer in [expected, found] {
-                    for texts in [&mut answer.warnings, &mut answer.infos] {
-                        *texts = texts.iter().map(|text| without_place(text)).collect();
-                    }
-                }
-            }
-        },
-    },
-    Rule {
-        name: "details of repaired buckets",
-        change: "#15578: the note on repaired classic histograms tells how much was repaired",
-        since: (3, 10),
-        forgive: |query, expected, found| {
-            if query.contains("histogram_") {
-                for answer in [expected, found] {
-                    answer.infos = answer.infos.iter().map(|text| without_details(text)).collect();
-                }
-            }
-        },
-    },
-    Rule {
-        name: "info of changing series",
-        change: "#17135, #17199, #17817, #17898: info() where series change, or lack identifying labels",
-        since: (3, 10),
-        forgive: |query, expected, found| {
-            if query.contains("info(") {
-                forget_data(expected, found);
-            }
-        },
-    },
-    Rule {
-        name: "collisions of resets",
-        change: "#17051, #17094: operations on histograms note conflicting counter resets",
-        since: (3, 7),
-        forgive: |_, expected, found| {
-            let operators = ["histogram addition", "histogram subtraction"];
-            if found.warnings.iter().any(|text| operators.iter().any(|operator| text.contains(operator))) {
-                forget_data(expected, found);
-            }
-            found.warnings.retain(|text| !text.contains("conflicting counter resets"));
-        },
-    },
-    Rule {
-        name: "negative factors make gauges",
-        change: "#17004: negative and subtracted histograms are gauges",
-        since: (3, 7),
-        forgive: |query, expected, found| {
-            if query.contains('-') {
-                for answer in [expected, found] {
-                    answer.warnings.retain(|text| {
-                        !text.contains("is not a gauge") && !text.contains("is not a counter")
-                    });
-                }
-            }
-        },
-    },
-    Rule {
-        name: "no NaN as a number of series",
-        change: "#16725: topk, bottomk, limitk and limit_ratio refuse NaN",
-        since: (3, 6),
-        forgive: |_, expected, found| {
-            let refused = |answer: &Answer| {
-                answer.outcome.as_ref().is_err_and(|failure| failure.message.ends_with("value is NaN"))
-            };
-            if refused(found) {
-                forget_data(expected, found);
-            }
-        },
-    },
-    Rule {
-        name: "same labels after names are dropped",
-        change: "#17161, #17678, #17703, #17708: names are dropped once, where series do not overlap",
-        since: (3, 9),
-        forgive: |query, expected, found| {
-            let same_labels = "vector cannot contain metrics with the same labelset";
-            if query.contains(" or ") && differences(&nameless(expected), &nameless(found), 1e-12).is_empty()
-            {
-                forget_data(expected, found);
-            }
-            if expected.outcome.as_ref().is_err_and(|failure| failure.message == same_labels) {
-                forget_data(expected, found);
-            }
-        },
-    },
-    Rule {
-        name: "order of series in range queries",
-        change: "Prometheus's own order is by chance there, as are series that limitk and ties choose, and metrics that notes name",
-        since: NEVER,
-        forgive: |query, expected, found| {
-            let matrix = found.outcome.as_ref().is_ok_and(|data| data.kind != "vector");
-            let by_chance = matrix || query.contains(")[");
-            if by_chance && ["limitk", "topk", "bottomk"].iter().any(|op| query.contains(op)) {
-                forget_data(expected, found);
-            }
-            for answer in [expected, found].into_iter().filter(|_| matrix) {
-                answer
-                    .warnings
-                    .retain(|text| !text.contains("a mix of histograms with exponential and custom"));
-            }
-        },
-    },
-    Rule {
-        name: "times of pinned selectors",
-        change: "#16896: timestamp() leaves out all offsets of selectors with @",
-        since: (3, 7),
-        forgive: |query, expected, found| {
-            if query.contains("timestamp(") && query.contains(" @ ") && query.contains("offset") {
-                forget_data(expected, found);
-            }
-        },
-    },
-    Rule {
-        name: "many matches where a comparison keeps none",
-        change: "#17668: many-to-one matches are refused whether or not a comparison keeps them",
-        since: (3, 9),
-        forgive: |_, expected, found| {
-            let multiple = "multiple matches for labels: ";
-            if found.outcome.as_ref().is_err_and(|failure| failure.message.starts_with(multiple)) {
-                forget_data(expected, found);
-            }
-        },
-    },
-    Rule {
-        name: "angles of powers",
-        change: "a difference in the last digit of a great number is one in all digits of its sine, its remainder, its minute",
-        since: NEVER,
-        forgive: |query, expected, found| {
-            let any = |calls: &[&str]| calls.iter().any(|call| query.contains(call));
-            let parts =
-                ["sin(", "cos(", "tan(", " % ", "minute(", "hour(", "day_", "days_", "month(", "year("];
-            let of_great = any(&parts) && any(&["exp(", "sinh(", "cosh(", "^"]);
-            let of_greatest = any(&[" % ", "exp(", "sinh(", "cosh("]) && query.contains("special");
-            if of_great || of_greatest {
-                forget_data(expected, found);
-            }
-        },
-    },
-    Rule {
-        name: "histograms in subqueries",
-        change: "#16879: resets of histograms in subqueries are found by comparing",
-        since: (3, 6),
-        forgive: |query, expected, found| {
-            let histograms =
-                ["duration", "sizes", "levels", "mixed"].iter().any(|metric| query.contains(metric));
-            let counting =
-                ["rate(", "increase(", "resets(", "changes("].iter().any(|call| query.contains(call));
-            if histograms && counting && query.contains(")[") {
-                forget_data(expected, found);
-            }
-        },
-    },
-    Rule {
-        name: "quantiles of negative histograms",
-        change: "empty buckets, which storage may add, have a part in quantiles of counts below zero",
-        since: NEVER,
-        forgive: |query, expected, found| {
-            if query.contains("histogram_quantile(") && query.contains('-') {
-                forget_data(expected, found);
-            }
-        },
-    },
-    Rule {
-        name: "averages of histograms",
-        change: "#15687: avg adds histograms up, with wide zero buckets as sum does, and divides then",
-        since: (3, 10),
-        forgive: |query, expected, found| {
-            let histograms =
-                ["duration", "sizes", "levels", "mixed"].iter().any(|metric| query.contains(metric));
-            if histograms && ["avg ", "avg(", "avg_over_time("].iter().any(|avg| query.contains(avg)) {
-                forget_data(expected, found);
-            }
-        },
-    },
-    Rule {
-        name: "functions of what is nearly one",
-        change: "a difference in the last digit is one in many digits of the logarithm, the angle or the variance",
-        since: NEVER,
-        forgive: |query, expected, found| {
-            let steep = ["acos(", "acosh(", "tan(", "atanh(", "ln(", "log2(", "log10(", "stddev", "stdvar"];
-            if steep.iter().any(|call| query.contains(call)) {
-                nothing_for_nearly_nothing(expected);
-                nothing_for_nearly_nothing(found);
-                if differences(expected, found, 1e-6).is_empty() {
-                    forget_data(expected, found);
-                }
-            }
-        },
-    },
-    Rule {
-        name: "sums that overflow",
-        change: "our sums are exact, so they overflow only as a whole",
-        since: NEVER,
-        forgive: |query, expected, found| {
-            if query.contains("special") && ["sum", "avg"].iter().any(|op| query.contains(op)) {
-                let endless = |answer: &Answer| {
-                    let points = answer
-                        .outcome
-                        .iter()
-                        .flat_map(|data| &data.series)
-                        .flat_map(|series| series.points.values());
-                    points.into_iter().any(|point| matches!(point, Point::Float(value) if !value.is_finite()))
-                };
-                if endless(expected) || endless(found) {
-                    forget_data(expected, found);
-                }
-            }
-        },
-    },
-    Rule {
-        name: "schemas of what is mixed with floats",
-        change: "whether histograms that floats make useless fit each other is noted by the order of the series",
-        since: NEVER,
-        forgive: |_, expected, found| {
-            let mixed =
-                |answer: &Answer| answer.warnings.iter().any(|text| text.contains("floats for aggregation"));
-            if mixed(expected) && mixed(found) {
-                for answer in [expected, found] {
-                    answer
-                        .warnings
-                        .retain(|text| !text.contains("a mix of histograms with exponential and custom"));
-                }
-            }
-        },
-    },
-    Rule {
-        name: "order of duplicates",
-        change: "#17668: the two series of a many-to-many match are named in order",
-        since: (3, 9),
-        forgive: |_, expected, found| {
-            if let (Err(expected), Err(found)) = (&mut expected.outcome, &mut found.outcome) {
-                let duplicates = "found duplicate series for the match group";
-                if [&*expected, &*found].iter().all(|failure| failure.message.starts_with(duplicates)) {
-                    *expected = found.clone();
-                }
-            }
-        },
-    },
-    Rule {
-        name: "fractions of classic histograms",
-        change: "#17424: histogram_fraction where the lower end is in the first bucket",
-        since: (3, 8),
-        forgive: |query, expected, found| {
-            if query.contains("histogram_fraction(") {
-                forget_data(expected, found);
-            }
-        },
-    },
-    Rule {
-        name: "rounding",
-        change: "#16895, #18252: sums are compensated, also those of histograms",
-        since: (3, 11),
-        forgive: |_, expected, found| {
-            if differences(expected, found, 1e-9).is_empty() {
-                forget_data(expected, found);
-            }
-        },
-    },
-    Rule {
-        name: "empty names in notes",
-        change: "#16794: notes leave out the metric name where there is none",
-        since: (3, 7),
-        forgive: |_, expected, _| {
-            let strip = |text: &String| text.replace(" for metric name \"\"", "");
-            expected.warnings = expected.warnings.iter().map(strip).collect();
-            expected.infos = expected.infos.iter().map(strip).collect();
-        },
-    },
+    notes("sort in a range query", "#18498: sort functions warn in range queries", (3, 12), notes::sorting),
+    notes("notes on custom bounds", "#17278: histograms with other custom bounds are reconciled", (3, 8), notes::custom_bounds),
+    notes("places in parentheses", "#16896: parentheses around arguments are taken away before evaluation", (3, 7), notes::places),
+    notes("details of repaired buckets", "#15578: the note on repaired classic histograms tells how much was repaired", (3, 10), notes::details),
+    notes("collisions of resets", "#17051, #17094: operations on histograms note conflicting counter resets", (3, 7), notes::collisions),
+    notes("negative factors make gauges", "#17004: negative and subtracted histograms are gauges", (3, 7), notes::gauges),
+    notes("schemas by chance", "in a matrix, and of what floats make useless, whether schemas mix is noted by the order of the series", NEVER, notes::schemas),
+    notes("empty names in notes", "#16794: notes leave out the metric name where there is none", (3, 7), notes::empty_names),
+    operation("custom bounds", "#17278: histograms with other custom bounds are reconciled", (3, 8),
+        is_histogram, forms::more),
+    operation("counter histograms from zero", "#16828: counter histograms are not extrapolated below zero", (3, 6),
+        |expr| matches!(function(expr), "rate" | "increase") && is_histogram(expr), forms::smaller_histograms),
+    operation("names after subqueries", "#18409: last_over_time drops the name where the inside of its subquery does", (3, 12),
+        |expr| function(expr) == "last_over_time" && has_subquery(expr), forms::same_but_names),
+    operation("NaN in mad_over_time", "#19040: mad_over_time of a range with NaN is NaN", (3, 14),
+        |expr| function(expr) == "mad_over_time", forms::nan),
+    operation("info of changing series", "#17135, #17199, #17817, #17898: info() where series change, or lack identifying labels", (3, 10),
+        |expr| function(expr) == "info", forms::same_but_info),
+    operation("no NaN as a number of series", "#16725: topk, bottomk, limitk and limit_ratio refuse NaN", (3, 6),
+        |expr| aggregation(expr).is_some_and(AggregateOp::selects_series), |_, found| forms::fails(found, "value is NaN")),
+    operation("same labels after names are dropped", "#17161, #17678, #17703, #17708: names are dropped once, where series do not overlap", (3, 9),
+        |_| true, forms::no_more_same_labels),
+    operation("names of alternatives", "#17161, #17678, #17703, #17708: names are dropped once, where series do not overlap", (3, 9),
+        |expr| operator(expr) == Some(BinaryOp::Or), forms::same_but_names),
+    operation("parameters of what does not change", "Prometheus takes the first parameter for all steps where what is aggregated is the same at all steps", NEVER,
+        |expr| matches!(&expr.kind, ExprKind::Aggregate(node) if node.op.selects_series() && node.param.as_ref().is_some_and(is_computed)),
+        forms::same_where_both),
+    operation("ties", "which of equal series is chosen, and which series limitk, is by chance in a range query", NEVER,
+        |expr| matches!(aggregation(expr), Some(AggregateOp::TopK | AggregateOp::BottomK)), forms::same_values),
+    operation("limits", "which series limitk takes is by chance in a range query", NEVER,
+        |expr| aggregation(expr) == Some(AggregateOp::LimitK), forms::as_many),
+    operation("times of pinned selectors", "#16896: timestamp() leaves out all offsets of selectors with @", (3, 7),
+        |expr| function(expr) == "timestamp" && expr.to_string().contains(" @ ") && expr.to_string().contains("offset"), forms::succeed),
+    operation("many matches where a comparison keeps none", "#17668: many-to-one matches are refused whether or not a comparison keeps them", (3, 9),
+        |expr| operator(expr).is_some(), |_, found| forms::starts_failing(found, "multiple matches for labels: ")),
+    operation("order of duplicates", "#17668: the two series of a many-to-many match are named in order", (3, 9),
+        |expr| operator(expr).is_some(), |expected, found| {
+            [expected, found].iter().all(|answer| forms::starts_failing(answer, "found duplicate series for the match group"))
+        }),
+    operation("histograms in subqueries", "#16879: resets of histograms in subqueries are found by comparing", (3, 6),
+        |expr| matches!(function(expr), "rate" | "increase" | "resets" | "irate") && has_subquery(expr) && is_histogram(expr), forms::same_keys),
+    operation("totals of gauges", "#17127, #17141: where only counts and sums of histograms matter, buckets do not tell of resets of gauges", (3, 7),
+        |expr| totals(expr) && reads(expr, &["levels", "mixed"]), forms::same_keys),
+    operation("quantiles of less than nothing", "of counts below zero the last bucket that is looked at is taken, empty or not", NEVER,
+        |expr| function(expr) == "histogram_quantile" && expr.to_string().contains('-'), forms::same_keys),
+    operation("averages of histograms", "#15687: avg adds histograms up, with wide zero buckets as sum does, and divides then", (3, 10),
+        |expr| (function(expr) == "avg_over_time" || aggregation(expr) == Some(AggregateOp::Avg)) && is_histogram(expr), forms::same_totals),
+    operation("sums that overflow", "our sums are exact, so they overflow only as a whole", NEVER,
+        |expr| matches!(aggregation(expr), Some(AggregateOp::Sum | AggregateOp::Avg)) || matches!(function(expr), "sum_over_time" | "avg_over_time"),
+        forms::not_finite),
+    operation("mixed layouts", "#18660: exponential and custom histograms do not add up where only totals matter either", (3, 12),
+        |expr| matches!(function(expr), "histogram_avg" | "histogram_count" | "histogram_sum"), forms::less),
+    operation("doubled overflow", "Go's sinh and cosh take half of an exponential, which overflows first", NEVER,
+        |expr| matches!(function(expr), "sinh" | "cosh"), forms::overflow),
+    operation("logarithms of next to nothing", "Go's logarithm does not know numbers below the least normal one", NEVER,
+        |expr| function(expr) == "ln", forms::subnormal),
+    rounding("angles of nearly one", "Go takes the square of the sine for what is left of one, with its rounding",
+        |expr| function(expr) == "acos", |expected, found, _| forms::within(expected, found, |expected, found| 1e-15 + 4.0 * f64::EPSILON / expected.max(found))),
+    rounding("variances", "the variance of numbers that are rounded to so many digits",
+        |expr| aggregation(expr) == Some(AggregateOp::Stdvar), |expected, found, largest| {
+            forms::within(expected, found, |expected, found| {
+                let most = 8.0 * f64::EPSILON * largest;
+                most * (expected.sqrt() + found.sqrt()) + most * most
+            })
+        }),
+    rounding("deviations", "the deviation of numbers that are rounded to so many digits",
+        |expr| aggregation(expr) == Some(AggregateOp::Stddev), |expected, found, largest| {
+            forms::within(expected, found, |_, _| 8.0 * f64::EPSILON * largest)
+        }),
+    operation("fractions of classic histograms", "#17424: histogram_fraction where the lower end is in the first bucket", (3, 8),
+        |expr| function(expr) == "histogram_fraction" && reads(expr, &["latency_bucket"]), forms::same_keys),
 ];
-
-/// A note without the line and column at its end.
-fn without_place(text: &str) -> String {
-    text.rsplit_once(" (").map_or(text, |(start, _)| start).to_owned()
-}
-
-/// A note on repaired buckets without what newer versions tell.
-fn without_details(text: &str) -> String {
-    match (text.find(", from buckets "), text.rfind(" (")) {
-        (Some(from), Some(place)) if text.contains("fixed for monotonicity") => {
-            text[..from].to_owned() + &text[place..]
-        }
-        _ => text.to_owned(),
-    }
-}
-
-/// Takes numbers that only rounding keeps from zero for zero.
-fn nothing_for_nearly_nothing(answer: &mut Answer) {
-    let Ok(data) = &mut answer.outcome else { return };
-    for point in data.series.iter_mut().flat_map(|series| series.points.values_mut()) {
-        if let Point::Float(value) = point
-            && value.abs() < 1e-14
-        {
-            *value = 0.0;
-        }
-    }
-}
-
-/// The answer without metric names.
-fn nameless(answer: &Answer) -> Answer {
-    let mut answer = answer.clone();
-    let Ok(data) = &mut answer.outcome else { return answer };
-    for series in &mut data.series {
-        if let Some((_, rest)) =
-            series.labels.split_once("__name__=").and_then(|(_, name)| name.split_once("\","))
-        {
-            series.labels = rest.to_owned();
-        }
-    }
-    answer
-}
-
-/// Leaves no data to compare.
-fn forget_data(expected: &mut Answer, found: &mut Answer) {
-    let kind = found.outcome.as_ref().map_or_else(|_| "failure".to_owned(), |data| data.kind.clone());
-    let failed = expected.outcome.is_err() || found.outcome.is_err();
-    for answer in [expected, found] {
-        if failed {
-            // A failure has no notes.
-            (answer.warnings, answer.infos) = Default::default();
-        }
-        answer.outcome = Ok(Data { kind: kind.clone(), series: Vec::<Series>::new() });
-    }
-}

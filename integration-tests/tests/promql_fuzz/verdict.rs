@@ -1,14 +1,15 @@
 //! What came of all questions: how much was tried, and what differs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail, ensure};
 use narthex_integration_tests::compare_answers::{
-    Answer, Failure, TOLERANCE, differences, note_differences, order_differs,
+    Series, TOLERANCE, differences, note_differences, order_differs,
 };
 
 use crate::{
     Asked,
+    culprits::Culprit,
     features::Feature,
     rules::{RULES, Rule},
 };
@@ -17,6 +18,8 @@ use crate::{
 const LEAST_USES: usize = 200;
 /// How many differences a report shows.
 const SHOWN: usize = 200;
+/// What counts where all operations answer the same of the same operands.
+const SAME_OF_THE_SAME: &str = "steepness";
 
 /// How much was tried.
 #[derive(Debug, Default)]
@@ -76,33 +79,66 @@ impl Verdict {
         Self { rules, same: 0, explained: BTreeMap::new(), left: Vec::new() }
     }
 
-    /// Judges an answer. An error is what differs and no rule explains.
-    pub(crate) fn judge(&mut self, asked: &Asked) -> std::result::Result<(), Vec<String>> {
-        let query = &asked.expression.text;
-        if all_differences(query, &asked.expected, &asked.found).is_empty() {
-            self.same += 1;
-            return Ok(());
-        }
-        // One rule, if one is enough.
-        for rule in &self.rules {
-            if after(&[rule], asked).is_empty() {
-                *self.explained.entry(rule.name).or_default() += 1;
-                return Ok(());
+    /// Judges an answer, of which `culprits` are the operations that answer differently. An error is what no rule explains.
+    pub(crate) fn judge(
+        &mut self,
+        asked: &Asked,
+        culprits: &[Culprit],
+    ) -> std::result::Result<(), Vec<String>> {
+        let (mut names, mut lines) = (BTreeSet::new(), Vec::new());
+        for culprit in culprits {
+            match self.rules.iter().find(|rule| rule.explains(culprit)) {
+                Some(rule) => {
+                    names.insert(rule.name);
+                }
+                None => lines.extend(described(culprit)),
             }
         }
-        let lines = after(&self.rules, asked);
-        if lines.is_empty() {
-            *self.explained.entry("several together").or_default() += 1;
-            return Ok(());
+        if culprits.is_empty() && asked.data_differ() {
+            names.insert(SAME_OF_THE_SAME);
         }
-        Err(lines)
+        // A failure has no notes.
+        if asked.expected.outcome.is_ok() && asked.found.outcome.is_ok() {
+            match self.notes_explained(asked) {
+                Ok(rules) => names.extend(rules),
+                Err(left) => lines.extend(left),
+            }
+        }
+        if asked.order_differs() {
+            lines.push("is in another order".to_owned());
+        }
+        if !lines.is_empty() {
+            return Err(lines);
+        }
+        self.same += usize::from(names.is_empty());
+        for name in names {
+            *self.explained.entry(name).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// The rules that take all differences out of the notes: one, if one is enough.
+    fn notes_explained(&self, asked: &Asked) -> std::result::Result<Vec<&'static str>, Vec<String>> {
+        let left = |rules: &[&Rule]| {
+            let (mut expected, mut found) = (asked.expected.clone(), asked.found.clone());
+            rules.iter().for_each(|rule| rule.forgive(&asked.expression.text, &mut expected, &mut found));
+            note_differences(&expected, &found)
+        };
+        if left(&[]).is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Some(rule) = self.rules.iter().find(|rule| left(&[rule]).is_empty()) {
+            return Ok(vec![rule.name]);
+        }
+        let lines = left(&self.rules);
+        if lines.is_empty() { Ok(vec!["several rules on notes"]) } else { Err(lines) }
     }
 
     /// Keeps a difference for the report; `again` is how the question is asked again.
     pub(crate) fn fail(&mut self, asked: &Asked, again: &str, lines: &[String]) {
         let query = &asked.expression.text;
         let shown: Vec<String> = lines.iter().take(3).map(|line| line.chars().take(700).collect()).collect();
-        self.left.push(format!("{query}\n    {again}: {}\n      {}", asked.what, shown.join("\n      ")));
+        self.left.push(format!("{query}\n    {again}: {:?}\n      {}", asked.when, shown.join("\n      ")));
     }
 
     /// Prints the figures, and fails where a difference is left.
@@ -124,28 +160,35 @@ impl Verdict {
     }
 }
 
-/// What is left of the differences when rules have forgiven what they explain.
-fn after(rules: &[&Rule], asked: &Asked) -> Vec<String> {
-    let query = &asked.expression.text;
-    let (mut expected, mut found) = (asked.expected.clone(), asked.found.clone());
-    rules.iter().for_each(|rule| (rule.forgive)(query, &mut expected, &mut found));
-    all_differences(query, &expected, &found)
+impl Asked {
+    /// Whether data differ, or one fails and the other does not, or both for different reasons.
+    pub(crate) fn data_differ(&self) -> bool {
+        match (&self.expected.outcome, &self.found.outcome) {
+            (Err(expected), Err(found)) => expected != found,
+            _ => !differences(&self.expected, &self.found, TOLERANCE).is_empty(),
+        }
+    }
+
+    /// Whether what is sorted by labels is in another order. Where some series lack a label, Prometheus's order is by chance.
+    fn order_differs(&self) -> bool {
+        let names = |series: &Series| series.pairs.keys().cloned().collect::<Vec<_>>();
+        let all = self.expected.outcome.iter().flat_map(|data| &data.series);
+        let kinds: BTreeSet<_> = all.map(names).collect();
+        self.expression.text.starts_with("sort_by_label")
+            && kinds.len() == 1
+            && order_differs(&self.expected, &self.found)
+    }
 }
 
-fn all_differences(query: &str, expected: &Answer, found: &Answer) -> Vec<String> {
-    let mut lines = differences(expected, found, TOLERANCE);
-    lines.extend(note_differences(expected, found));
-    if let (Err(expected), Err(found)) = (&expected.outcome, &found.outcome)
-        && !same_failure(expected, found)
-    {
-        lines.push(format!("fails with {found:?}, expected {expected:?}"));
+/// How an operation differs.
+fn described(culprit: &Culprit) -> Vec<String> {
+    let Culprit { expr, expected, found, .. } = culprit;
+    let mut lines = Vec::new();
+    for found in found {
+        lines.extend(differences(expected, found, TOLERANCE));
+        if let (Err(expected), Err(found)) = (&expected.outcome, &found.outcome) {
+            lines.push(format!("fails with {found:?}, expected {expected:?}"));
+        }
     }
-    if query.starts_with("sort_by_label") && order_differs(expected, found) {
-        lines.push("is in another order".to_owned());
-    }
-    lines
-}
-
-fn same_failure(expected: &Failure, found: &Failure) -> bool {
-    expected == found
+    lines.iter().map(|line| format!("{expr}: {line}")).collect()
 }

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use http::{Method, Request};
 use narthex_integration_tests::{
     http::Reply,
-    sandbox::{Peer, PrometheusOptions, Sandbox, Standalone},
+    reference::Reference,
+    sandbox::{Sandbox, Standalone},
     wire::{WriteRequest, bytes_field, compress, varint},
 };
 use serde_json::Value;
@@ -15,7 +16,7 @@ const MINUTE: i64 = 60_000;
 /// Both servers, and the time of their newest samples.
 pub(crate) struct World<'s> {
     sandbox: &'s Sandbox,
-    pub(crate) prometheus: Peer,
+    pub(crate) prometheus: Reference,
     pub(crate) narthex: Standalone,
     /// A full minute in milliseconds; samples lie in the 30 minutes before.
     pub(crate) end: i64,
@@ -23,14 +24,7 @@ pub(crate) struct World<'s> {
 
 impl<'s> World<'s> {
     pub(crate) async fn start(sandbox: &'s Sandbox, arguments: &[&str]) -> Result<Self> {
-        let options = PrometheusOptions {
-            config: "global: {}\n".to_owned(),
-            flags: vec![
-                "--web.enable-remote-write-receiver".to_owned(),
-                "--enable-feature=promql-per-step-stats,promql-experimental-functions".to_owned(),
-            ],
-        };
-        let prometheus = Peer::prometheus(sandbox, "reference", &options).await?;
+        let prometheus = Reference::start(sandbox).await?;
         let narthex = Standalone::start_with(sandbox, arguments, &[]).await?;
         let end = sandbox.clock.now().0.div_euclid(MINUTE) * MINUTE;
         let world = Self { sandbox, prometheus, narthex, end };
@@ -41,13 +35,7 @@ impl<'s> World<'s> {
     async fn write(&self, body: Bytes) -> Result<()> {
         let reply = self.narthex.api.write(&self.narthex.base, body.clone()).await?;
         ensure!(reply.status.is_success(), "Narthex answered {reply}");
-        let request = Request::post(format!("{}/api/v1/write", self.prometheus.base))
-            .header("content-type", "application/x-protobuf")
-            .header("content-encoding", "snappy")
-            .header("x-prometheus-remote-write-version", "0.1.0");
-        let reply = self.sandbox.http.send(request.body(body)?).await?;
-        ensure!(reply.status.is_success(), "Prometheus answered {reply}");
-        Ok(())
+        self.prometheus.write(self.sandbox, body).await
     }
 
     /// What both answer to a form, Prometheus first.
@@ -61,7 +49,7 @@ impl<'s> World<'s> {
     pub(crate) async fn prometheus(&self, method: Method, endpoint: &str, body: String) -> Result<Reply> {
         let request = Request::builder()
             .method(method)
-            .uri(format!("{}/api/v1/{endpoint}", self.prometheus.base))
+            .uri(format!("{}/api/v1/{endpoint}", self.prometheus.peer.base))
             .header("content-type", "application/x-www-form-urlencoded");
         self.sandbox.http.send(request.body(body.into())?).await
     }

@@ -48,7 +48,9 @@ impl Grammar<'_> {
     pub(super) fn special_function(&mut self, name: &'static str, depth: usize) -> String {
         let kind = self.kind();
         match name {
-            "time" | "pi" => format!("{name}() + {}", self.vector(depth, Kind::Float)),
+            "time" | "pi" | "start" | "end" | "range" | "step" => {
+                format!("{name}() + {}", self.vector(depth, Kind::Float))
+            }
             "scalar" => format!(
                 "{} * {name}({})",
                 self.vector(depth, Kind::Float),
@@ -60,6 +62,7 @@ impl Grammar<'_> {
                 ])
             ),
             "vector" => format!("vector({})", self.scalar(2)),
+            "max_of" | "min_of" => format!("vector({name}({}, {}))", self.scalar(1), self.scalar(1)),
             "absent" => format!(
                 "{name}({})",
                 self.pick(&[
@@ -126,6 +129,10 @@ impl Grammar<'_> {
     fn histogram_function(&mut self, name: &str, depth: usize) -> String {
         match name {
             "histogram_quantile" => self.histogram_quantile(),
+            "histogram_quantiles" => {
+                let quantiles = self.pick(&["0.5", "0.9, 0.99", "0, 0.5, 1", "-1, 2"]);
+                format!("{name}({}, \"q\", {quantiles})", self.buckets())
+            }
             "histogram_fraction" => {
                 let ends = ["0", "1", "0.5", "-1", "2.5", "Inf", "-Inf", "NaN", "10"];
                 let (low, high) = (self.pick(&ends), self.pick(&ends));

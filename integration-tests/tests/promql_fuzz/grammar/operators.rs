@@ -202,6 +202,11 @@ impl Grammar<'_> {
                 let offset = self.pick(&["(1m+30s)", "-(30s*3)", "(2m-1)"]);
                 enclosed(format!("{} offset {offset}", self.series(kind)))
             }
+            "step() in durations" => {
+                let offset =
+                    self.pick(&["(step()*2)", "(range()/2)", "min(step(),1m)", "max(30s,range()/4)"]);
+                enclosed(format!("{} offset {offset}", self.series(kind)))
+            }
             "anchored" | "smoothed" => {
                 let function = self.pick(&["rate", "increase", "delta"]);
                 format!("{function}({}[{}] {name})", self.series(kind), self.pick(&["1m", "2m", "5m"]))

@@ -1,0 +1,290 @@
+//! Which operations of a query answer differently, each by itself.
+//!
+//! What differs at the root may come from deep inside. So an operation is evaluated by our engine with the very operands that the
+//! reference has for it: an answer that then is the same is no difference of the operation, however its operands differ and however
+//! steep it is, and the operands that differ are looked at in the same way. What is left are the operations that rules must explain.
+//!
+//! Native histograms come back from the API in a form that operands cannot be made of. Then an operation counts as a culprit only
+//! if none of its operands differs.
+
+use futures::{FutureExt, future::BoxFuture};
+use narthex_integration_tests::{
+    compare_answers::{Answer, Point, TOLERANCE, differences},
+    reference::Question,
+};
+use narthex_model::{Labels, TimestampMs};
+use narthex_promql::{
+    Engine, EngineConfig, Expr, PlannedNode, SelectedSeries, Selection, SeriesData, SeriesSource,
+    SourceError,
+    ast::{AggregateOp, Call, ExprKind, ValueType},
+    parse,
+    promqltest::MemorySource,
+};
+
+use tonic::async_trait;
+
+use crate::{Fuzz, ours};
+
+/// What the selectors of operands are called.
+const OPERAND: &str = "operand_";
+
+/// When something is evaluated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum When {
+    Instant(i64),
+    Range { start: i64, end: i64, step: i64 },
+}
+
+impl When {
+    /// The question what a query says then.
+    pub(crate) fn question(self, query: &str) -> Question<'_> {
+        match self {
+            Self::Instant(at) => Question::Instant { query, at },
+            Self::Range { start, end, step } => Question::Range { query, start, end, step },
+        }
+    }
+
+    /// First and last time, and the step, which is zero for one time.
+    fn steps(self) -> (TimestampMs, TimestampMs, i64) {
+        match self {
+            Self::Instant(at) => (TimestampMs(at), TimestampMs(at), 0),
+            Self::Range { start, end, step } => (TimestampMs(start), TimestampMs(end), step),
+        }
+    }
+}
+
+/// An operation that answers differently.
+#[derive(Debug, Clone)]
+pub(crate) struct Culprit {
+    pub(crate) expr: Expr,
+    pub(crate) expected: Answer,
+    /// Our answers: of our operands, and of the reference's where they are known.
+    pub(crate) found: Vec<Answer>,
+    /// The greatest number among the operands.
+    pub(crate) largest: f64,
+}
+
+/// Something that an operation works on, and when it is evaluated.
+struct Operand {
+    expr: Expr,
+    when: When,
+}
+
+impl Fuzz<'_> {
+    /// The operations of a query whose answers differ.
+    pub(crate) async fn culprits(
+        &self,
+        query: &str,
+        when: When,
+        expected: &Answer,
+        found: &Answer,
+    ) -> anyhow::Result<Vec<Culprit>> {
+        let (start, end, step) = when.steps();
+        let whole = parse(query).ok().and_then(|expr| Engine::resolve(&expr, start, end, step).ok());
+        let Some(whole) = whole else {
+            let expr = parse("0")?;
+            return Ok(vec![Culprit {
+                expr,
+                expected: expected.clone(),
+                found: vec![found.clone()],
+                largest: 0.0,
+            }]);
+        };
+        self.look(whole, when, expected.clone(), found.clone()).await
+    }
+
+    fn look(
+        &self,
+        expr: Expr,
+        when: When,
+        expected: Answer,
+        found: Answer,
+    ) -> BoxFuture<'_, anyhow::Result<Vec<Culprit>>> {
+        async move {
+            let expr = expr.unwrapped().clone();
+            let (mut operation, mut operands) = (expr.clone(), Vec::new());
+            let replaced = take_operands(&mut operation, when, &mut operands);
+            let (mut culprits, mut values, mut differs) = (Vec::new(), Some(Vec::new()), false);
+            let mut largest = 0f64;
+            for operand in operands {
+                let text = operand.expr.to_string();
+                let question = operand.when.question(&text);
+                let theirs = self.prometheus.ask(self.sandbox, &question).await?;
+                let ours = ours::ask(&self.source, &question).await;
+                largest = largest.max(largest_of(&theirs));
+                values = values.zip(values_of(&theirs)).map(|(mut values, these)| {
+                    values.push(these);
+                    values
+                });
+                if !is_same(&theirs, &ours) {
+                    differs = true;
+                    culprits.extend(self.look(operand.expr, operand.when, theirs, ours).await?);
+                }
+            }
+            let again = match values.filter(|values| replaced && !values.is_empty()) {
+                Some(values) => {
+                    let source = WithOperands { samples: &self.source, values };
+                    // An operand has its value at the step, not after it.
+                    let engine =
+                        Engine::new(EngineConfig { lookback_delta_ms: 1, ..EngineConfig::default() });
+                    let query = operation.to_string();
+                    Some(ours::answer_of(&engine, &source, &operation, &when.question(&query)).await)
+                }
+                None => None,
+            };
+            let explained = match &again {
+                Some(again) => is_same(&expected, again) || differs && is_by_chance(&expr),
+                None => differs,
+            };
+            if !explained {
+                let found = [found].into_iter().chain(again).collect();
+                culprits.push(Culprit { expr, expected, found, largest });
+            }
+            Ok(culprits)
+        }
+        .boxed()
+    }
+}
+
+/// Whether the reference may answer an operation's operands otherwise the next time: it goes through series in any order, which
+/// matters to what chooses some and to what is rounded; or whether names matter, which an operand has lost when it is asked for alone.
+fn is_by_chance(expr: &Expr) -> bool {
+    fn in_any_order(expr: &Expr) -> bool {
+        use AggregateOp::{BottomK, LimitK, Stddev, Stdvar, TopK};
+        let is = matches!(&expr.kind, ExprKind::Aggregate(node) if matches!(node.op, TopK | BottomK | LimitK | Stddev | Stdvar));
+        is || expr.children().into_iter().any(in_any_order)
+    }
+    expr.children().into_iter().any(in_any_order) || expr.to_string().contains("__name__")
+}
+
+fn largest_of(answer: &Answer) -> f64 {
+    let points =
+        answer.outcome.iter().flat_map(|data| &data.series).flat_map(|series| series.points.values());
+    points.fold(0.0, |largest, point| match point {
+        Point::Float(value) if value.is_finite() => value.abs().max(largest),
+        _ => largest,
+    })
+}
+
+/// Whether data are the same, or both fail for the same reason.
+fn is_same(expected: &Answer, found: &Answer) -> bool {
+    match (&expected.outcome, &found.outcome) {
+        (Err(expected), Err(found)) => expected == found,
+        _ => differences(expected, found, TOLERANCE).is_empty(),
+    }
+}
+
+/// Takes the operands out of an operation and puts selectors of them in their places; false if it must have its own.
+fn take_operands(operation: &mut Expr, when: When, operands: &mut Vec<Operand>) -> bool {
+    let inner = subquery_steps(operation, when);
+    match &mut operation.kind {
+        ExprKind::Paren(within) | ExprKind::Unary(_, within) => take(within, when, operands),
+        ExprKind::Binary(binary) => {
+            take(&mut binary.left, when, operands);
+            take(&mut binary.right, when, operands);
+        }
+        ExprKind::Aggregate(aggregate) => {
+            aggregate.param.iter_mut().for_each(|param| take(param, when, operands));
+            take(&mut aggregate.expr, when, operands);
+        }
+        ExprKind::Subquery(subquery) => {
+            inner.into_iter().for_each(|inner| take(&mut subquery.expr, inner, operands));
+        }
+        ExprKind::Call(call) if call.function == "info" => {
+            take(&mut call.args[0], when, operands);
+            return false;
+        }
+        ExprKind::Call(call) if looks_at_selectors(call) => return false,
+        ExprKind::Call(call) => {
+            for arg in &mut call.args {
+                match &mut arg.kind {
+                    ExprKind::Matrix(_) => {}
+                    ExprKind::Subquery(subquery) => {
+                        inner.into_iter().for_each(|inner| take(&mut subquery.expr, inner, operands));
+                    }
+                    _ => take(arg, when, operands),
+                }
+            }
+        }
+        _ => {}
+    }
+    true
+}
+
+/// Whether a call asks its argument for more than values.
+fn looks_at_selectors(call: &Call) -> bool {
+    let of_selector = call.args.iter().any(|arg| matches!(arg.unwrapped().kind, ExprKind::Vector(_)));
+    match call.function {
+        "timestamp" | "start_timestamp" => of_selector,
+        "absent" | "absent_over_time" => true,
+        _ => false,
+    }
+}
+
+fn take(expr: &mut Expr, when: When, operands: &mut Vec<Operand>) {
+    match &mut expr.kind {
+        ExprKind::Number { .. } | ExprKind::String(_) | ExprKind::Bytes(_) => return,
+        ExprKind::Paren(inner) => return take(inner, when, operands),
+        _ => {}
+    }
+    let selector = format!("{OPERAND}{}", operands.len());
+    let text = match expr.value_type() {
+        ValueType::Scalar => format!("scalar({selector})"),
+        _ => selector,
+    };
+    let stands_for = parse(&text).expect("a selector");
+    operands.push(Operand { expr: std::mem::replace(expr, stands_for), when });
+}
+
+/// When the inside of the subquery is evaluated that an expression has as itself or as an argument.
+fn subquery_steps(expr: &Expr, when: When) -> Option<When> {
+    fn find(node: &PlannedNode) -> Option<When> {
+        let inner = node.children.first().filter(|_| node.name == "subquery").and_then(|inner| inner.steps);
+        let when = inner.filter(|steps| steps.count > 0).map(|steps| When::Range {
+            start: steps.first_ms,
+            end: steps.last_ms,
+            step: steps.step_ms,
+        });
+        when.or_else(|| node.children.iter().find_map(find))
+    }
+    let (start, end, step) = when.steps();
+    let plan = Engine::default().explain(expr, start, end, step).ok()?;
+    find(&plan.root)
+}
+
+/// The series of an answer, if all their points are floats.
+fn values_of(answer: &Answer) -> Option<Vec<SeriesData>> {
+    let mut all = Vec::new();
+    for series in &answer.outcome.as_ref().ok()?.series {
+        let mut data = SeriesData { labels: Labels::from_pairs(&series.pairs), ..SeriesData::default() };
+        for (at, point) in &series.points {
+            let Point::Float(value) = point else { return None };
+            data.timestamps.push(*at);
+            data.values.push(*value);
+        }
+        all.push(data);
+    }
+    all.sort_by(|a, b| a.labels.cmp(&b.labels));
+    Some(all)
+}
+
+/// Samples, and operands beside them.
+struct WithOperands<'a> {
+    samples: &'a MemorySource,
+    values: Vec<Vec<SeriesData>>,
+}
+
+#[async_trait]
+impl SeriesSource for WithOperands<'_> {
+    async fn select(&self, request: &Selection) -> Result<SelectedSeries, SourceError> {
+        let name = request.matchers.iter().find(|matcher| matcher.name() == "__name__");
+        let number = name.and_then(|name| name.value().strip_prefix(OPERAND)?.parse::<usize>().ok());
+        match number {
+            Some(number) => {
+                let series = self.values[number].clone();
+                Ok(SelectedSeries { series, ..SelectedSeries::default() })
+            }
+            None => self.samples.select(request).await,
+        }
+    }
+}
