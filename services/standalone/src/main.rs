@@ -51,3 +51,18 @@ fn cluster_command(command: ClusterCommand) -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// The flags of all services meet here; two with one name, id or short letter are found out when a command is built.
+    #[test]
+    fn no_two_flags_collide() {
+        Config::command().debug_assert();
+        ClusterCommand::command().debug_assert();
+        AdminCommand::command().debug_assert();
+    }
+}
