@@ -189,7 +189,7 @@ pub(crate) const RULES: &[Rule] = &[
         |expr| matches!(aggregation(expr), Some(AggregateOp::Sum | AggregateOp::Avg)) || matches!(function(expr), "sum_over_time" | "avg_over_time"),
         forms::not_finite),
     operation("mixed layouts", "#18660: exponential and custom histograms do not add up where only totals matter either", (3, 12),
-        |expr| matches!(function(expr), "histogram_avg" | "histogram_count" | "histogram_sum"), forms::less),
+        totals, forms::less),
     operation("doubled overflow", "Go's sinh and cosh take half of an exponential, which overflows first", NEVER,
         |expr| matches!(function(expr), "sinh" | "cosh"), forms::overflow),
     operation("logarithms of next to nothing", "Go's logarithm does not know numbers below the least normal one", NEVER,
