@@ -3,8 +3,6 @@
 //!
 //! 336 blocks, or 5,040 with `NARTHEX_LONG=1`: those of 14 partitions in windows of two hours.
 
-mod many;
-
 use std::{
     collections::{BTreeMap, HashSet},
     time::Duration,
@@ -31,7 +29,7 @@ use narthex_model::{
 use narthex_service::{Components, Random};
 use object_store::ObjectStoreExt;
 
-use many::{BUCKET, URL, borrowed, prepare};
+use crate::many::{BUCKET, URL, borrowed, prepare};
 
 const PARTITIONS: u32 = 14;
 const WINDOWS_PER_DAY: i64 = 12;

@@ -4,8 +4,6 @@
 //! 100 workspaces, or 1,000 with `NARTHEX_LONG=1`, of 100 series each. `cargo test -p narthex-ingester --test memory` counts
 //! what a workspace costs in the head after that.
 
-mod many;
-
 use std::{fs, time::Duration};
 
 use anyhow::{Context, Result, ensure};
@@ -22,7 +20,7 @@ use narthex_integration_tests::{
 use narthex_model::WorkspaceId;
 use narthex_service::Random;
 
-use many::{BUCKET, URL, borrowed, prepare};
+use crate::many::{BUCKET, URL, borrowed, prepare};
 
 const SERIES: usize = 100;
 const SAMPLES: i64 = 4;

@@ -4,7 +4,7 @@ use anyhow::ensure;
 use bytes::Bytes;
 use narthex_integration_tests::wire::{WriteRequest, bytes_field, compress, varint};
 
-use crate::on_target;
+use crate::bad_input::on_target;
 
 #[test]
 fn truncated_snappy() {

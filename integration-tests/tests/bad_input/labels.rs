@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use narthex_integration_tests::{samples, wire::WriteRequest};
 
-use crate::on_target;
+use crate::bad_input::on_target;
 
 #[test]
 fn invalid_utf8() {

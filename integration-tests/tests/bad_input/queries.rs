@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::Request;
 use narthex_integration_tests::http::Reply;
 
-use crate::on_target;
+use crate::bad_input::on_target;
 
 /// An error in the shape of Prometheus's query API.
 fn ensure_bad_data(reply: &Reply, needles: &[&str]) -> Result<()> {

@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use narthex_integration_tests::{samples::Point, wire::WriteRequest};
 
-use crate::{MINUTE, on_target};
+use crate::bad_input::{MINUTE, on_target};
 
 #[test]
 fn samples_too_old() {

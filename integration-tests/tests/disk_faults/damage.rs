@@ -9,7 +9,7 @@ use narthex_integration_tests::{
     sandbox::{Cluster, DEADLINE, Standalone, scenario},
 };
 
-use crate::{
+use crate::disk_faults::{
     FAULTY, PHASE, WRITERS, counts_without_another_zone, ensure_none_failed, line, recorder_of,
     recorder_of_all, value, verify,
 };

@@ -7,7 +7,7 @@ use narthex_integration_tests::{
     sandbox::{Cluster, DEADLINE, Standalone, scenario, until},
 };
 
-use crate::{
+use crate::disk_faults::{
     FAULTY, PHASE, WRITERS, ensure_none_failed, ensure_retriable, line, recorder_of, recorder_of_all, rises,
     value, verify,
 };

@@ -15,7 +15,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{
+use crate::overload::{
     probe::some,
     world::{RUNNING, WAITING, World},
 };

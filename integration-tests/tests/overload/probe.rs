@@ -2,7 +2,7 @@
 
 use std::{fmt, pin::pin, time::Duration};
 
-use crate::world::World;
+use crate::overload::world::World;
 use anyhow::{Result, ensure};
 
 /// Probes of an idle process.

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use narthex_integration_tests::http::Reply;
 
-use crate::world::{METRICS, SERIES, World};
+use crate::overload::world::{METRICS, SERIES, World};
 
 /// An error of the query API with this status whose text has all of `needles`.
 fn refused(reply: &Reply, status: u16, kind: &str, needles: &[&str]) -> Result<()> {

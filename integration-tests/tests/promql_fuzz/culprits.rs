@@ -23,7 +23,7 @@ use narthex_promql::{
 
 use tonic::async_trait;
 
-use crate::{Fuzz, ours};
+use crate::promql_fuzz::{Fuzz, ours};
 
 /// What the selectors of operands are called.
 const OPERAND: &str = "operand_";

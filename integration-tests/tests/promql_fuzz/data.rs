@@ -5,7 +5,7 @@
 use narthex_integration_tests::generated::{GeneratedSeries, STALE};
 use narthex_model::{BucketSpan, CounterResetHint, Counts, Histogram};
 
-use crate::dice::Dice;
+use crate::promql_fuzz::dice::Dice;
 
 const MINUTE: i64 = 60_000;
 /// A multiple of two hours.

@@ -8,7 +8,7 @@ mod operators;
 
 use std::collections::BTreeSet;
 
-use crate::{
+use crate::promql_fuzz::{
     data::{END, START},
     dice::Dice,
     features::{Feature, HISTOGRAM_RANGES, MATHS, RANGES},

@@ -14,7 +14,7 @@ use narthex_promql::{
 };
 
 use self::forms::{Form, is_histogram, reads};
-use crate::culprits::Culprit;
+use crate::promql_fuzz::culprits::Culprit;
 
 /// Forgives what one change explains.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,7 @@ use narthex_integration_tests::compare_answers::{
     Series, TOLERANCE, differences, note_differences, order_differs,
 };
 
-use crate::{
+use crate::promql_fuzz::{
     Asked,
     culprits::Culprit,
     features::Feature,

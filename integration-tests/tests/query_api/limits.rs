@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use narthex_integration_tests::sandbox::scenario;
 
-use crate::world::{World, data, seconds};
+use crate::query_api::world::{World, data, seconds};
 
 /// A query that processes 10 samples for each of two series, and 10 for a third that starts late.
 const QUERY: &str = "count_over_time(requests_total[5m])";

@@ -7,7 +7,7 @@ use narthex_integration_tests::{
 };
 use serde_json::Value;
 
-use crate::world::{World, data, seconds};
+use crate::query_api::world::{World, data, seconds};
 
 const MINUTE: i64 = 60_000;
 

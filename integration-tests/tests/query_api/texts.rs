@@ -6,7 +6,7 @@ use http::{Method, Request};
 use narthex_integration_tests::sandbox::scenario;
 use serde_json::Value;
 
-use crate::world::{World, data, seconds};
+use crate::query_api::world::{World, data, seconds};
 
 /// Queries in all the parts of the language, written carelessly.
 const QUERIES: [&str; 30] = [

@@ -29,7 +29,7 @@ const RESTING: Duration = Duration::from_millis(60);
 /// What to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Kind {
-    /// The all-in-one, SigV4 on.
+    /// The all-in-one, SigV4 on, without its cache of results.
     Narthex,
     /// Prometheus with its remote write receiver.
     Prometheus,
@@ -79,6 +79,7 @@ impl Server {
                     ("NARTHEX_CUT_SLACK", "24h"),
                     ("NARTHEX_CUT_JITTER", "0s"),
                     ("NARTHEX_CUT_KEEP", "1s"),
+                    ("NARTHEX_QUERY_CACHE_MEMORY", "0"),
                 ];
                 let folder = folder.to_owned();
                 Inner::Narthex(Box::new(Standalone::start_in(sandbox, folder, &[], &environment).await?))

@@ -1,7 +1,7 @@
 //! Calls of functions, each with arguments that mean something to it.
 
 use super::{Grammar, Kind};
-use crate::features::{DATES, HISTOGRAM_RANGES, MATHS, RANGES};
+use crate::promql_fuzz::features::{DATES, HISTOGRAM_RANGES, MATHS, RANGES};
 
 impl Grammar<'_> {
     /// A call of a function of a range, and perhaps scalars.

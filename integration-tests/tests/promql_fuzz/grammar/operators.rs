@@ -1,7 +1,7 @@
 //! Aggregations, operators between vectors, and modifiers.
 
 use super::{Grammar, Kind, enclosed, is_comparison};
-use crate::features::{Feature, GROUPINGS, HISTOGRAM_RANGES, RANGES};
+use crate::promql_fuzz::features::{Feature, GROUPINGS, HISTOGRAM_RANGES, RANGES};
 
 impl Grammar<'_> {
     pub(super) fn grouping(&mut self) -> String {

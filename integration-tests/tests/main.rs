@@ -1,0 +1,31 @@
+//! Every black-box test, in one binary: each of two dozen would link the same libraries again.
+//!
+//! A file is a topic: `cargo test -p narthex-integration-tests --test integration TOPIC::`. Under `cargo nextest` each test is
+//! still a process of its own.
+
+mod access;
+mod all_in_one;
+mod aws_clients;
+mod bad_input;
+mod block_open_format;
+mod blocks;
+mod bucket;
+mod conformance;
+mod control_plane;
+mod cuts;
+mod disk_faults;
+mod faults;
+mod grafana;
+mod kube_prometheus;
+mod layering;
+mod many;
+mod many_blocks;
+mod many_workspaces;
+mod overload;
+mod promql_fuzz;
+mod push_down;
+mod query_api;
+mod range_cache;
+mod real_prometheus;
+mod scaling;
+mod traces;
