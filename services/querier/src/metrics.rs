@@ -132,28 +132,7 @@ impl Metrics {
             metrics.refused.clone(),
         );
         metrics.register_bounds(registry);
-        let help = "Reads that an owner did not answer completely, by reason";
-        registry.register("owner_read_failures", help, metrics.owner_failures.clone());
-        registry.register(
-            "hedged_reads",
-            "Partitions whose third owner was asked early",
-            metrics.hedged.clone(),
-        );
-        registry.register("replans", "Reads planned again on a newer ring", metrics.replans.clone());
-        registry.register(
-            "reads_without_quorum",
-            "Reads that found no quorum of a partition",
-            metrics.no_quorum.clone(),
-        );
-        let help = "Series of which two owners hold different values for one timestamp";
-        registry.register("conflicting_series", help, metrics.conflicts.clone());
-        registry.register(
-            "received_bytes",
-            "Bytes of series, chunks, states and digests received from owners",
-            metrics.received_bytes.clone(),
-        );
-        let help = "Aggregations that owners were asked for, by what came of it; refused ones were read";
-        registry.register("aggregations", help, metrics.aggregations.clone());
+        metrics.register_owners(registry);
         metrics.register_blocks(registry);
         metrics.register_ranges(registry);
         metrics
@@ -168,6 +147,31 @@ impl Metrics {
         registry.register("query_memory_refusals", help, self.out_of_memory.clone());
         let help = "Answers that were given up because the client did not take them in time";
         registry.register("answers_cut_off", help, self.cut_off.clone());
+    }
+
+    fn register_owners(&self, registry: &mut Registry) {
+        let help = "Reads that an owner did not answer completely, by reason";
+        registry.register("owner_read_failures", help, self.owner_failures.clone());
+        registry.register(
+            "hedged_reads",
+            "Partitions whose third owner was asked early",
+            self.hedged.clone(),
+        );
+        registry.register("replans", "Reads planned again on a newer ring", self.replans.clone());
+        registry.register(
+            "reads_without_quorum",
+            "Reads that found no quorum of a partition",
+            self.no_quorum.clone(),
+        );
+        let help = "Series of which two owners hold different values for one timestamp";
+        registry.register("conflicting_series", help, self.conflicts.clone());
+        registry.register(
+            "received_bytes",
+            "Bytes of series, chunks, states and digests received from owners",
+            self.received_bytes.clone(),
+        );
+        let help = "Aggregations that owners were asked for, by what came of it; refused ones were read";
+        registry.register("aggregations", help, self.aggregations.clone());
     }
 
     fn register_ranges(&self, registry: &mut Registry) {

@@ -55,7 +55,8 @@ fn entries() -> impl Strategy<Value = Vec<Arc<Entry>>> {
 }
 
 fn manifests() -> impl Strategy<Value = Manifest> {
-    let plain = (1..u64::MAX, any::<[u128; 2]>(), any::<Option<i64>>(), any::<i64>(), any::<bool>(), any::<u64>());
+    let plain =
+        (1..u64::MAX, any::<[u128; 2]>(), any::<Option<i64>>(), any::<i64>(), any::<bool>(), any::<u64>());
     let removals = prop::collection::vec((any::<bool>(), any::<u128>(), any::<u64>()), 0..4);
     let parts = (plain, cut_sets(), entries(), entries(), 1_000i64..7_200_000, removals);
     parts.prop_map(|(plain, committed, recent, mut old, window, removals)| {

@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use narthex_cluster::{Cluster, Instance, Role, Snapshot, Workspace, WorkspaceStatus};
 use narthex_model::{
-    BootId, Epoch, Incarnation, InstanceId, Labels, MAX_SAMPLE_AGE_MS, PartitionId, RingRevision, WorkspaceId,
-    Zone,
+    BootId, Epoch, Incarnation, InstanceId, Labels, MAX_SAMPLE_AGE_MS, PartitionId, RingRevision,
+    WorkspaceId, Zone,
 };
 use narthex_ring::{Owner, Partition, PartitionState, Replication, Ring};
 use narthex_rpc::{

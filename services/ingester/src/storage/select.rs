@@ -62,7 +62,15 @@ impl Storage {
         let Some(workspace) = self.0.shared.workspace(workspace) else {
             let acted = ManifestRevision(0);
             let _memory = self.memory();
-            return Ok(Selection { lease: None, series: Vec::new(), reuses: 0, _memory, range, budget, acted });
+            return Ok(Selection {
+                lease: None,
+                series: Vec::new(),
+                reuses: 0,
+                _memory,
+                range,
+                budget,
+                acted,
+            });
         };
         // First the lease, then the revision: what is forgotten by a newer one waits for the lease.
         let lease = Lease::new(workspace.clone());

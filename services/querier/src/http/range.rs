@@ -8,8 +8,7 @@ use narthex_model::{TimeRange, TimestampMs};
 use super::{
     Api, ApiError,
     call::Call,
-    explain,
-    limits,
+    explain, limits,
     query::{Plan, Times, respond},
     time,
 };

@@ -214,10 +214,11 @@ impl Rig {
     }
 }
 
+/// Series as text, notes, and samples in all and by step.
+type Shown = (String, Annotations, u64, Vec<(i64, u64)>);
+
 /// All that users see of an answer, bits of floats included, but for the most samples in memory.
-fn shown(
-    result: &Result<QueryResult, EvalError>,
-) -> Result<(String, Annotations, u64, Vec<(i64, u64)>), String> {
+fn shown(result: &Result<QueryResult, EvalError>) -> Result<Shown, String> {
     let result = result.as_ref().map_err(|error| error.to_string())?;
     let QueryValue::Matrix(matrix) = &result.value else { return Err("no matrix".into()) };
     let mut text = String::new();
