@@ -13,6 +13,9 @@ mod servers;
 mod shape;
 mod world;
 
+#[cfg(test)]
+mod alike_test;
+
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};

@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn every_data_set_has_at_least_forty_questions_without_placeholders() {
-        for scale in [Scale::Tiny, Scale::TinyBlocks, Scale::Heads100k, Scale::Heads1m, Scale::Blocks10k] {
+        for scale in [Scale::Tiny, Scale::Heads100k, Scale::Heads1m, Scale::Blocks10k] {
             let questions = questions(&scale.data()).unwrap();
             assert!(questions.len() >= 40, "{scale:?} has {}", questions.len());
             assert!(questions.iter().all(|question| !question.query.contains("$__")));

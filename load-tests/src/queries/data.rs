@@ -15,8 +15,6 @@ const DAY: i64 = 24 * HOUR;
 pub enum Scale {
     /// A thousand series over 40 minutes every 15 s: for tests of the comparison itself.
     Tiny,
-    /// A thousand series over 8 hours every 60 s, in blocks: likewise.
-    TinyBlocks,
     /// 100,000 series over 2 hours every 15 s, in heads.
     #[value(name = "heads-100k")]
     Heads100k,
@@ -80,16 +78,6 @@ impl Scale {
         };
         match self {
             Self::Tiny => heads("tiny", 1, 40 * MINUTE, 60.0, span(20 * MINUTE, MINUTE), "15m"),
-            Self::TinyBlocks => DataSet {
-                name: "tiny-blocks",
-                nodes: 1,
-                length_ms: 8 * HOUR,
-                pace: 1_800.0,
-                recent: span(2 * HOUR, MINUTE),
-                longer: [None, None],
-                offset: "1h",
-                ..Self::Blocks10k.data()
-            },
             Self::Heads100k => heads("heads-100k", 100, 2 * HOUR, 30.0, span(HOUR, 15_000), "1h"),
             Self::Heads1m => heads("heads-1m", 1_000, 10 * MINUTE, 1.0, span(5 * MINUTE, 15_000), "5m"),
             Self::Blocks10k => DataSet {

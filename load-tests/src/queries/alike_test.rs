@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
+use super::{Comparison, Kind, Options, Rounds, Scale};
 use anyhow::ensure;
 use narthex_integration_tests::sandbox::scenario;
-use narthex_load_tests::queries::{Comparison, Kind, Options, Rounds, Scale};
 
-/// Asks everything of a small world.
-fn all_alike(scale: Scale) {
+#[test]
+fn every_question_of_the_corpus_is_answered_alike() {
     scenario(async |sandbox| {
         let options = Options {
-            scale,
+            scale: Scale::Tiny,
             servers: vec![Kind::Narthex, Kind::Prometheus],
             only: String::new(),
             rounds: Rounds { runs: 2, patience: Duration::from_secs(5) },
@@ -35,14 +35,4 @@ fn all_alike(scale: Scale) {
         }
         Ok(())
     });
-}
-
-#[test]
-fn every_question_of_the_corpus_is_answered_alike_from_heads() {
-    all_alike(Scale::Tiny);
-}
-
-#[test]
-fn every_question_of_the_corpus_is_answered_alike_from_blocks() {
-    all_alike(Scale::TinyBlocks);
 }
