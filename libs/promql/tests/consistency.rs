@@ -89,6 +89,9 @@ proptest! {
         // Where `or` joins a series that keeps its name with the same one that drops it, the name of a range's first
         // point holds for all (in Prometheus, too).
         prop_assume!(!query.contains(") or ("));
+        // What an instant query chooses comes in the order of values, and variances are rounded by order (in Prometheus, too).
+        let any = |words: [&str; 2]| words.iter().any(|word| query.contains(word));
+        prop_assume!(!(any(["topk", "bottomk"]) && any(["stddev", "stdvar"])));
         let source = promqltest::load(&script).expect("generated scripts can be read");
         let (range, instants) = runtime().block_on(async {
             (by_range(&source, &query, step * MINUTE).await, by_instants(&source, &query, step * MINUTE).await)
