@@ -21,7 +21,7 @@ mod source;
 pub use ast::Expr;
 pub use engine::{
     CodecError, Control, Engine, EngineConfig, Explanation, Fragment, FragmentAnswer, FragmentRun, Notes,
-    Places, PlannedFragment, PlannedNode, PlannedRead, PlannedSteps, PushDown, RangeCall,
+    Places, PlannedFragment, PlannedNode, PlannedRead, PlannedSteps, PushDown, RangeCall, compare_by_name,
 };
 pub use error::{EvalError, ParseError, PositionRange};
 pub use histogram::{BucketBoundaries, BucketView, bucket_views};

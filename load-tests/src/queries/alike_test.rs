@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use super::{Comparison, Kind, Options, Rounds, Scale};
 use anyhow::ensure;
 use narthex_integration_tests::sandbox::scenario;
+
+use super::{Comparison, Kind, Options, Rounds, Scale};
 
 #[test]
 fn every_question_of_the_corpus_is_answered_alike() {

@@ -25,7 +25,7 @@ pub(super) fn is_metadata(name: &str) -> bool {
 }
 
 /// Label sets by name, then value, label after label (the order of API answers).
-pub(crate) fn compare_by_name(a: &Labels, b: &Labels) -> Ordering {
+pub fn compare_by_name(a: &Labels, b: &Labels) -> Ordering {
     a.iter().cmp(b.iter())
 }
 

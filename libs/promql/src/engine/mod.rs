@@ -31,7 +31,7 @@ use std::{
 use narthex_model::TimestampMs;
 
 pub use explain::{Explanation, PlannedFragment, PlannedNode, PlannedRead, PlannedSteps, PushDown};
-pub(crate) use finish::compare_by_name;
+pub use finish::compare_by_name;
 pub use fragment::{CodecError, Fragment, FragmentAnswer, FragmentRun, Places, RangeCall};
 pub use notes::Notes;
 

@@ -132,6 +132,10 @@ impl Ranges {
     /// How the query is cut; none if it is better evaluated whole, or fails whatever is done.
     async fn plan<'a>(&'a self, question: &'a Question<'a>) -> Result<Option<Plan<'a>>, EvalError> {
         let Question { expr, steps, engine, .. } = question;
+        // Without a cache a day is evaluated whole, however segments lie.
+        if self.cache.is_none() && steps.segments(1).len() < 2 {
+            return Ok(None);
+        }
         let (start, end) = ends(*steps);
         let Ok(resolved) = Engine::resolve(expr, start, end, steps.step) else { return Ok(None) };
         if !matches!(expr.value_type(), ValueType::Scalar | ValueType::Vector) {

@@ -3,11 +3,12 @@
 //! Series are joined by their labels and put into the engine's order, samples are counted over all stretches. The most samples in
 //! memory is that of the stretch with the most, for they are evaluated one after the other; a kept one counts as it was evaluated.
 
-use std::{cmp::Ordering, collections::HashMap, ops::Range, sync::Arc};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use narthex_model::Labels;
 use narthex_promql::{
     Annotations, EvalError, MatrixSeries, Notes, QueryResult, QueryStats, QueryValue, Reservation,
+    compare_by_name,
 };
 
 use super::extent::Extent;
@@ -121,11 +122,6 @@ fn matrix(result: &QueryResult) -> &[MatrixSeries] {
     }
 }
 
-/// The order of answers: label by label, name before value.
-fn by_labels(a: &MatrixSeries, b: &MatrixSeries) -> Ordering {
-    a.labels.iter().cmp(b.labels.iter())
-}
-
 /// Joins the answers of stretches. What the answer occupies is taken from `memory`.
 pub(super) fn merge(
     mut pieces: Vec<Piece>,
@@ -168,6 +164,6 @@ pub(super) fn merge(
     for (labels, place) in places {
         all[place].labels = labels;
     }
-    all.sort_by(by_labels);
+    all.sort_by(|a, b| compare_by_name(&a.labels, &b.labels));
     Ok(QueryResult { value: QueryValue::Matrix(all), annotations, stats, memory })
 }

@@ -204,6 +204,10 @@ impl RangeLeaf {
         Ok(Self { name, function, floats, windowing, scalars, position })
     }
 
+    fn is_of_counters(&self) -> bool {
+        matches!(self.name, "rate" | "increase")
+    }
+
     /// Whether what counts is which series have nothing.
     pub(in crate::engine) fn is_absent(&self) -> bool {
         self.name == "absent_over_time"
@@ -229,14 +233,16 @@ impl RangeLeaf {
             }
             _ => self.windows(series, steps, column, work)?,
         }
-        if matches!(self.name, "rate" | "increase") {
+        if self.is_of_counters() {
             note_non_counter(&mut work.notes, column, self.position);
         }
         Ok(())
     }
 
     fn windows(&self, series: &Series, steps: Steps, column: &mut Column, work: &mut Work) -> Evaluated<()> {
-        let facts = HistogramFacts::of(&series.histograms, matches!(self.name, "rate" | "increase"));
+        // Wider windows look for resets between samples that they make up.
+        let resets = self.is_of_counters() && !self.windowing.anchored && !self.windowing.smoothed;
+        let facts = HistogramFacts::of(&series.histograms, resets);
         let mut windows = Windows::new(series, &facts, self.windowing);
         for at in 0..steps.count {
             let mut window = windows.next(steps.time(at), self.position);
@@ -286,12 +292,12 @@ struct HistogramFacts {
 }
 
 impl HistogramFacts {
-    fn of(histograms: &[(i64, Arc<FloatHistogram>)], counter: bool) -> Self {
+    fn of(histograms: &[(i64, Arc<FloatHistogram>)], with_resets: bool) -> Self {
         if histograms.is_empty() {
             return Self::default();
         }
         let mut resets = Vec::new();
-        if counter {
+        if with_resets {
             resets.push(false);
             resets.extend(histograms.windows(2).map(|pair| pair[1].1.detect_reset(&pair[0].1)));
         }

@@ -263,10 +263,15 @@ fn histogram_change(window: &Window<'_>, notes: &mut Notes, counter: bool) -> Op
     }
     // A first histogram before a reset counts for nothing, so its layout does not matter either.
     let second = &*points[1].1;
-    let nothing =
-        FloatHistogram { schema: second.schema, custom: second.custom.clone(), ..FloatHistogram::default() };
     let reset = |at: usize| window.resets[at] || began_anew(window.histogram_starts, |at| points[at].0, at);
-    let base = if counter && reset(1) { &nothing } else { first };
+    let nothing;
+    let base = if counter && reset(1) {
+        let (schema, custom) = (second.schema, second.custom.clone());
+        nothing = FloatHistogram { schema, custom, ..FloatHistogram::default() };
+        &nothing
+    } else {
+        first
+    };
     let custom = base.uses_custom_buckets();
     if last.uses_custom_buckets() != custom {
         notes.mixed_schemas(name(), at);
@@ -320,6 +325,42 @@ pub(super) fn note_merge(
         Err(Incompatible) => {
             notes.mixed_schemas(window.name(), window.position);
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn value() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            8 => -2.0..50.0f64,
+            1 => prop_oneof![Just(0.0), Just(f64::NAN), Just(f64::INFINITY), Just(1e-310), Just(1e308)],
+        ]
+    }
+
+    proptest! {
+        /// What is kept of windows alike changes no bit, wherever zero is.
+        #[test]
+        fn factors_are_those_of_each_window_alone(
+            counter: bool,
+            per_second: bool,
+            windows in prop::collection::vec((0..3i64, 0..3i64, 1..4i64, 2..4usize, value(), value()), 1..30),
+        ) {
+            let kind = Kind { counter, per_second };
+            let mut kept = Extrapolation::new(kind);
+            for (before, behind, length, count, value, change) in windows {
+                let (start, first) = (1_000, 1_000 + before * 700);
+                let last = first + length * 1_500;
+                let window = (start, last + behind * 700 + 1);
+                let to_zero = (change > 0.0 && value >= 0.0).then(|| value / change);
+                let alone = extrapolation(window, (first, last), count, Origin { to_zero, begun: None }, kind);
+                let found = kept.factor(window, (first, last), count, (value, change));
+                prop_assert_eq!(found.map(f64::to_bits), alone.map(f64::to_bits));
+            }
         }
     }
 }
