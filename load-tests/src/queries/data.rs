@@ -86,7 +86,7 @@ impl Scale {
                 interval_ms: MINUTE,
                 length_ms: 7 * DAY,
                 in_blocks: true,
-                pace: 1_000.0,
+                pace: 400.0,
                 recent: span(6 * HOUR, MINUTE),
                 longer: [Some(span(DAY, 5 * MINUTE)), Some(span(7 * DAY, 30 * MINUTE))],
                 offset: "1d",

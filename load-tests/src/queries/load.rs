@@ -2,7 +2,8 @@
 //!
 //! A slice of time goes out whole before the next begins. Narthex refuses samples that are more than an hour older than its
 //! data clock or more than ten minutes newer, so the clock runs along at the data set's pace: the loader waits for it, and sets
-//! it back where it has run ahead of a busy machine.
+//! it back where it has run ahead of a busy machine. Setting it takes a restart, in which the clock runs on by more than the room
+//! that it may be in: it is set back by that much more, as waiting for it costs little.
 
 use std::{sync::Arc, time::Duration};
 
@@ -67,11 +68,16 @@ pub(super) async fn load(
 
 /// Waits until the server's clock is where it takes the samples of a slice.
 async fn wait_for(server: &mut Server, start: i64, end: i64, pace: f64, sandbox: &Sandbox) -> Result<()> {
+    let earliest = end - BEHIND_MS;
+    // Where the clock was set to last.
+    let mut set = None;
     while let Some(now) = server.data_now().await? {
         if now > start + AHEAD_MS {
-            server.set_data_clock(sandbox, start + HEAD_START_MS, pace).await?;
-        } else if now < end - BEHIND_MS {
-            let millis = ((end - BEHIND_MS - now) as f64 / pace).clamp(1.0, 1_000.0);
+            let restart = set.map_or(0, |set| now - set);
+            server.set_data_clock(sandbox, earliest - restart, pace).await?;
+            set = Some(earliest - restart);
+        } else if now < earliest {
+            let millis = ((earliest - now) as f64 / pace).clamp(1.0, 1_000.0);
             sandbox.clock.sleep(Duration::from_millis(millis as u64)).await;
         } else {
             break;
