@@ -3,9 +3,10 @@
 //! A namespace's name stands in its ARN as it is, blanks and slashes included; everything behind the workspace is the name. Only
 //! the forms of section 8.4 are ARNs here: no plural `workspaces/`, no other partition than `aws` (TAG-17).
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use narthex_model::AccountId;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use crate::text::excerpt;
 
@@ -101,6 +102,18 @@ impl FromStr for Arn {
 
     fn from_str(text: &str) -> Result<Self, NotAnArn> {
         read(text).ok_or_else(|| NotAnArn { found: excerpt(text, SHOWN) })
+    }
+}
+
+impl Serialize for Arn {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Arn {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

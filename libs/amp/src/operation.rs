@@ -2,6 +2,8 @@
 //!
 //! Each error has a status of its own, so the table names them by status, as section 7.2 does.
 
+use crate::shape::Location;
+
 /// What never varies about an operation.
 struct Facts {
     name: &'static str,
@@ -130,6 +132,11 @@ impl Operation {
     /// Whether it changes nothing: exactly the operations with GET.
     pub fn is_read_only(self) -> bool {
         self.method() == "GET"
+    }
+
+    /// Where the idempotency token is read (section 3); `None`: it takes none.
+    pub fn token(self) -> Option<Location> {
+        self.input().member("clientToken").map(|member| member.location)
     }
 
     /// The errors that it may answer with, in the order of their statuses. Typed clients know no others on it.

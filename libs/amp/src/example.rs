@@ -1,0 +1,87 @@
+//! Requests made from the tables, for tests: of each operation a small one, a full one, and every way to be at or beyond a bound.
+//!
+//! What is expected of a [`Case`] follows from the tables alone. A server that knows more (that an id names nothing, that a document
+//! is no rules file) may refuse an accepted one, but not as a member that breaks a constraint of the model.
+
+mod assemble;
+mod mutate;
+mod sample;
+
+use serde_json::{Value, json};
+
+use crate::{Operation, Reason};
+
+/// A request as it goes out, but for host, signature and content type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRequest {
+    /// What it asks for.
+    pub operation: Operation,
+    /// HTTP's.
+    pub method: &'static str,
+    /// Percent-encoded.
+    pub path: String,
+    /// Without the question mark; may be empty.
+    pub query: String,
+    /// JSON, or empty for operations that take no body.
+    pub body: String,
+}
+
+/// A request with one thing about it, and what is to be said of it.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Such as `clientToken: one character too many`.
+    pub what: String,
+    /// The request.
+    pub request: RawRequest,
+    /// What it must get.
+    pub expected: Expected,
+}
+
+/// What a request must get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// It keeps to every constraint.
+    Accepted,
+    /// It is refused for one reason, with this member among those named.
+    Refused {
+        /// Kind of mistake.
+        reason: Reason,
+        /// Path of the member.
+        name: String,
+    },
+}
+
+/// With nothing but what must be there.
+pub fn minimal(operation: Operation) -> RawRequest {
+    assemble::raw(operation, &members(operation, false))
+}
+
+/// With every member, of unions the first.
+pub fn full(operation: Operation) -> RawRequest {
+    assemble::raw(operation, &members(operation, true))
+}
+
+/// The full request, changed in one place: each member missing, null, of the wrong type, at and beyond each bound.
+pub fn cases(operation: Operation) -> Vec<Case> {
+    let members = members(operation, true);
+    mutate::changes(operation.input(), &members)
+        .into_iter()
+        .map(|change| Case {
+            request: assemble::raw(operation, &change.members),
+            what: change.what,
+            expected: change.expected,
+        })
+        .collect()
+}
+
+/// All members of a request, as its input's shape has them.
+fn members(operation: Operation, full: bool) -> Value {
+    let mut members = sample::value(operation.input(), "", full);
+    if operation == Operation::UpdateWorkspaceConfiguration && !full {
+        members["retentionPeriodInDays"] = json!(30);
+    }
+    members
+}
+
+#[cfg(test)]
+mod example_test;
