@@ -51,19 +51,47 @@ pub enum Expected {
     },
 }
 
+/// The things that requests are about. By default they keep to every constraint and exist nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Things {
+    /// Id of a workspace.
+    pub workspace: String,
+    /// Name of a rule groups namespace in it.
+    pub namespace: String,
+    /// Id of an anomaly detector in it.
+    pub detector: String,
+    /// Id of a scraper.
+    pub scraper: String,
+    /// ARN of the workspace, to be tagged and scraped for.
+    pub workspace_arn: String,
+}
+
+impl Default for Things {
+    fn default() -> Self {
+        let id = "00000000-0000-4000-8000-000000000001";
+        Self {
+            workspace: format!("ws-{id}"),
+            namespace: "namespace".to_owned(),
+            detector: format!("ad-{id}"),
+            scraper: format!("s-{id}"),
+            workspace_arn: format!("arn:aws:aps:eu-west-1:123456789012:workspace/ws-{id}"),
+        }
+    }
+}
+
 /// With nothing but what must be there.
-pub fn minimal(operation: Operation) -> RawRequest {
-    assemble::raw(operation, &members(operation, false))
+pub fn minimal(operation: Operation, things: &Things) -> RawRequest {
+    assemble::raw(operation, &members(operation, things, false))
 }
 
 /// With every member, of unions the first.
-pub fn full(operation: Operation) -> RawRequest {
-    assemble::raw(operation, &members(operation, true))
+pub fn full(operation: Operation, things: &Things) -> RawRequest {
+    assemble::raw(operation, &members(operation, things, true))
 }
 
 /// The full request, changed in one place: each member missing, null, of the wrong type, at and beyond each bound.
-pub fn cases(operation: Operation) -> Vec<Case> {
-    let members = members(operation, true);
+pub fn cases(operation: Operation, things: &Things) -> Vec<Case> {
+    let members = members(operation, things, true);
     mutate::changes(operation.input(), &members)
         .into_iter()
         .map(|change| Case {
@@ -75,10 +103,22 @@ pub fn cases(operation: Operation) -> Vec<Case> {
 }
 
 /// All members of a request, as its input's shape has them.
-fn members(operation: Operation, full: bool) -> Value {
+fn members(operation: Operation, things: &Things, full: bool) -> Value {
     let mut members = sample::value(operation.input(), "", full);
     if operation == Operation::UpdateWorkspaceConfiguration && !full {
         members["retentionPeriodInDays"] = json!(30);
+    }
+    for (pointer, thing) in [
+        ("/workspaceId", &things.workspace),
+        ("/name", &things.namespace),
+        ("/anomalyDetectorId", &things.detector),
+        ("/scraperId", &things.scraper),
+        ("/resourceArn", &things.workspace_arn),
+        ("/destination/ampConfiguration/workspaceArn", &things.workspace_arn),
+    ] {
+        if let Some(member) = members.pointer_mut(pointer) {
+            *member = thing.as_str().into();
+        }
     }
     members
 }

@@ -50,4 +50,6 @@ fn in_body(shape: &Shape, body: &[u8]) -> Result<Map<String, Value>, Invalid> {
 }
 
 #[cfg(test)]
+mod bounds_test;
+#[cfg(test)]
 mod parse_test;

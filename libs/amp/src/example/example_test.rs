@@ -15,7 +15,7 @@ fn ask(raw: &RawRequest) -> Result<Request, Invalid> {
 #[test]
 fn minimal_and_full_requests_pass() {
     for operation in Operation::ALL {
-        for raw in [minimal(operation), full(operation)] {
+        for raw in [minimal(operation, &Things::default()), full(operation, &Things::default())] {
             let request = ask(&raw).unwrap_or_else(|invalid| panic!("{raw:?}: {invalid}"));
             assert_eq!(request.operation(), operation);
         }
@@ -26,7 +26,7 @@ fn minimal_and_full_requests_pass() {
 fn every_change_gets_what_it_must() {
     let mut count = 0;
     for operation in Operation::ALL {
-        for Case { what, request, expected } in cases(operation) {
+        for Case { what, request, expected } in cases(operation, &Things::default()) {
             count += 1;
             match (ask(&request), expected) {
                 (Ok(_), Expected::Accepted) => {}
@@ -89,7 +89,7 @@ proptest! {
         query in any::<String>(),
         body in vec(any::<u8>(), 0..200),
     ) {
-        let raw = full(operation);
+        let raw = full(operation, &Things::default());
         let route = route(raw.method, &raw.path).expect("routed");
         let _ = parse(&route, &query, &body);
         let _ = parse(&route, &query, raw.body.as_bytes());
@@ -107,7 +107,7 @@ proptest! {
     fn anything_anywhere_is_accepted_or_named(
         operation in select(&Operation::ALL[..]), at: usize, new in json(),
     ) {
-        let mut raw = full(operation);
+        let mut raw = full(operation, &Things::default());
         if !raw.body.is_empty() {
             let mut body: Value = serde_json::from_str(&raw.body).expect("ours");
             let mut pointers = Vec::new();

@@ -12,6 +12,8 @@ const DEFINITION: &str =
     "YWxlcnRtYW5hZ2VyX2NvbmZpZzogfAogIHJvdXRlOgogICAgcmVjZWl2ZXI6IGQKICByZWNlaXZlcnM6CiAgLSBuYW1lOiBkCg==";
 const SCRAPES: &str = "Z2xvYmFsOgogIHNjcmFwZV9pbnRlcnZhbDogMzBzCnNjcmFwZV9jb25maWdzOiBbXQo=";
 
+const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "aps:QueryMetrics", "Principal": {"AWS": "123456789012"}, "Resource": "*"}]}"#;
+
 /// How texts of a shape are made in any length: a head, as often as needed a letter, a tail.
 struct Stem(&'static str, char, &'static str);
 
@@ -41,7 +43,7 @@ fn stem(shape: &Shape, member: &str) -> Stem {
             '0',
             "",
         ),
-        (_, "policyDocument") => Stem(r#"{"Version":"2012-10-17","Statement":["#, ' ', "]}"),
+        (_, "policyDocument") => Stem(POLICY, ' ', ""),
         _ => Stem("a", 'a', ""),
     }
 }
