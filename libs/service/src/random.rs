@@ -10,10 +10,10 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 pub struct Random(Arc<Mutex<StdRng>>);
 
 impl Random {
-    /// Seeded by the operating system.
+    /// Seeded by the operating system, with as many bits as the generator takes: secrets are made of it.
     #[allow(clippy::disallowed_methods, reason = "the one place that asks the system for randomness")]
     pub fn from_system() -> Self {
-        Self::from_seed(rand::random())
+        Self(Arc::new(Mutex::new(StdRng::from_seed(rand::random()))))
     }
 
     /// The same numbers for the same seed.

@@ -1,4 +1,4 @@
-//! HTTP servers: HTTP/1.1 and HTTP/2 without TLS on one listener, for REST and gRPC alike.
+//! HTTP servers: HTTP/1.1 and HTTP/2 on one listener, for REST and gRPC alike, with TLS where [`Tls`] is given.
 //!
 //! A server survives slow and silent clients (time limits on the request head and on connections without traffic, a limit
 //! of connections) and drains: when the process's shutdown token is cancelled it stops accepting, lets requests finish
@@ -7,6 +7,7 @@
 
 mod accept;
 mod idle;
+mod tls;
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -17,7 +18,9 @@ use axum::{
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::Components;
+use crate::{Components, PublicSettings};
+
+pub use tls::{Tls, TlsError};
 
 /// Largest gRPC message that any service accepts or sends. Pass it to the generated servers and clients
 /// (`max_decoding_message_size`, `max_encoding_message_size`), whose default is 4 MiB.
@@ -75,6 +78,15 @@ impl ServerOptions {
     }
 }
 
+/// Who is at the other end of a request's connection; in the extensions of every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address: the client's, or that of a proxy.
+    pub address: SocketAddr,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+}
+
 /// A server that accepts connections.
 #[derive(Debug)]
 #[must_use = "dropping it leaves the server running, but nobody waits for it to drain"]
@@ -111,9 +123,33 @@ pub fn serve(
     options: ServerOptions,
     components: &Components,
 ) -> io::Result<Serving> {
+    serve_with(listener, router, options, None, components)
+}
+
+/// Serves a public API, as [`serve`] does, with the limits that are set, and with TLS if that is.
+pub fn serve_public(
+    listener: TcpListener,
+    router: Router,
+    settings: &PublicSettings,
+    components: &Components,
+) -> io::Result<Serving> {
+    let tls = settings.tls.open().map_err(io::Error::other)?;
+    if let Some(tls) = &tls {
+        tokio::spawn(tls.clone().follow_files(components.clock.clone(), components.shutdown.clone()));
+    }
+    serve_with(listener, router, settings.server.options(), tls, components)
+}
+
+fn serve_with(
+    listener: TcpListener,
+    router: Router,
+    options: ServerOptions,
+    tls: Option<Tls>,
+    components: &Components,
+) -> io::Result<Serving> {
     let local_addr = listener.local_addr()?;
     let (clock, shutdown) = (components.clock.clone(), components.shutdown.clone());
-    let task = tokio::spawn(accept::run(listener, router, options, clock, shutdown));
+    let task = tokio::spawn(accept::run(listener, router, options, tls, clock, shutdown));
     Ok(Serving { local_addr, task })
 }
 
@@ -141,3 +177,5 @@ pub fn label_routes(router: Router) -> Router {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_test;

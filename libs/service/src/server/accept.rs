@@ -1,78 +1,86 @@
 //! The accept loop and its drain.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{ServerOptions, idle::IdleTimeout};
+use super::{Peer, ServerOptions, Tls, idle::IdleTimeout};
 use crate::{SharedClock, timeout};
 
 /// Pause after accept failed, as it does when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
+/// What every connection is served with.
+struct Server {
+    builder: auto::Builder<TokioExecutor>,
+    router: Router,
+    options: ServerOptions,
+    tls: Option<Tls>,
+    clock: SharedClock,
+    shutdown: CancellationToken,
+    abort: CancellationToken,
+}
+
+/// A connection that was accepted.
+struct Accepted {
+    stream: TcpStream,
+    address: SocketAddr,
+    /// Tells the drain that it is there.
+    watcher: Watcher,
+    _permit: OwnedSemaphorePermit,
+}
+
 pub(super) async fn run(
     listener: TcpListener,
     router: Router,
     options: ServerOptions,
+    tls: Option<Tls>,
     clock: SharedClock,
     shutdown: CancellationToken,
 ) {
-    let builder = Arc::new(connection_builder(&options));
-    let connections = Arc::new(Semaphore::new(options.max_connections));
+    let server = Arc::new(Server {
+        builder: connection_builder(&options),
+        router,
+        options,
+        tls,
+        clock: clock.clone(),
+        shutdown: shutdown.clone(),
+        abort: CancellationToken::new(),
+    });
     let graceful = GracefulShutdown::new();
-    let abort = CancellationToken::new();
+    let connections = Arc::new(Semaphore::new(options.max_connections));
     loop {
         let accepted = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
-            accepted = accept(&listener, &connections) => accepted,
+            accepted = accept(&listener, &connections, &graceful) => accepted,
         };
-        let (stream, permit) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok(accepted) => {
+                let server = Arc::clone(&server);
+                tokio::spawn(async move { server.greet(accepted).await });
+            }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection; is the limit of open files too low?");
                 clock.sleep(ACCEPT_PAUSE).await;
-                continue;
             }
-        };
-        // Requests and replies are whole messages; waiting to fill packets only delays them.
-        let _ = stream.set_nodelay(true);
-        let (builder, router, clock) = (Arc::clone(&builder), router.clone(), clock.clone());
-        let (watcher, abort, shutdown) = (graceful.watcher(), abort.clone(), shutdown.clone());
-        tokio::spawn(async move {
-            let _permit = permit;
-            // The protocol is told by the first bytes, before any timer of the protocol runs.
-            let first_byte = tokio::select! {
-                () = shutdown.cancelled() => return,
-                ready = timeout(clock.as_ref(), options.header_timeout, stream.readable()) => ready,
-            };
-            if !matches!(first_byte, Ok(Ok(()))) {
-                return;
-            }
-            let service = router.map_request(|request: http::Request<Incoming>| request.map(Body::new));
-            let io = TokioIo::new(IdleTimeout::new(stream, clock, options.idle_timeout));
-            let connection = builder.serve_connection(io, TowerToHyperService::new(service)).into_owned();
-            tokio::select! {
-                outcome = watcher.watch(connection) => {
-                    if let Err(error) = outcome {
-                        tracing::debug!(error, "a connection ended early");
-                    }
-                }
-                () = abort.cancelled() => {}
-            }
-        });
+        }
     }
     drop(listener);
     let open = graceful.count();
@@ -82,16 +90,70 @@ pub(super) async fn run(
             "requests did not finish before the drain deadline; closing connections"
         );
     }
-    abort.cancel();
+    server.abort.cancel();
+}
+
+impl Server {
+    /// Waits for a client's first byte and serves what it speaks.
+    async fn greet(&self, accepted: Accepted) {
+        let Accepted { stream, address, watcher, _permit } = accepted;
+        // Requests and replies are whole messages; waiting to fill packets only delays them.
+        let _ = stream.set_nodelay(true);
+        // The protocol is told by the first bytes, before any timer of the protocol runs.
+        let first_byte = tokio::select! {
+            () = self.shutdown.cancelled() => return,
+            ready = timeout(self.clock.as_ref(), self.options.header_timeout, stream.readable()) => ready,
+        };
+        if !matches!(first_byte, Ok(Ok(()))) {
+            return;
+        }
+        let stream = IdleTimeout::new(stream, self.clock.clone(), self.options.idle_timeout);
+        let Some(tls) = &self.tls else {
+            return self.serve(stream, Peer { address, tls: false }, watcher).await;
+        };
+        let handshake = timeout(self.clock.as_ref(), self.options.header_timeout, tls.accept(stream));
+        let encrypted = tokio::select! {
+            () = self.shutdown.cancelled() => return,
+            encrypted = handshake => encrypted,
+        };
+        match encrypted {
+            Ok(Ok(stream)) => self.serve(stream, Peer { address, tls: true }, watcher).await,
+            Ok(Err(error)) => tracing::debug!(%error, %address, "a TLS handshake failed"),
+            Err(elapsed) => tracing::debug!(%elapsed, %address, "a TLS handshake did not end"),
+        }
+    }
+
+    async fn serve(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: Peer,
+        watcher: Watcher,
+    ) {
+        let service = self.router.clone().map_request(move |mut request: http::Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            request.map(Body::new)
+        });
+        let io = TokioIo::new(stream);
+        let connection = self.builder.serve_connection(io, TowerToHyperService::new(service)).into_owned();
+        tokio::select! {
+            outcome = watcher.watch(connection) => {
+                if let Err(error) = outcome {
+                    tracing::debug!(error, "a connection ended early");
+                }
+            }
+            () = self.abort.cancelled() => {}
+        }
+    }
 }
 
 async fn accept(
     listener: &TcpListener,
     connections: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = Arc::clone(connections).acquire_owned().await.expect("the semaphore is never closed");
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, permit))
+    graceful: &GracefulShutdown,
+) -> std::io::Result<Accepted> {
+    let _permit = Arc::clone(connections).acquire_owned().await.expect("the semaphore is never closed");
+    let (stream, address) = listener.accept().await?;
+    Ok(Accepted { stream, address, watcher: graceful.watcher(), _permit })
 }
 
 fn connection_builder(options: &ServerOptions) -> auto::Builder<TokioExecutor> {
