@@ -125,3 +125,5 @@ fn members(operation: Operation, things: &Things, full: bool) -> Value {
 
 #[cfg(test)]
 mod example_test;
+#[cfg(test)]
+mod sound_test;

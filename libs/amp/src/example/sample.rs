@@ -10,7 +10,7 @@ const LONG: usize = 600;
 const RULES: &str = "Z3JvdXBzOgotIG5hbWU6IGcKICBydWxlczoKICAtIHJlY29yZDogcgogICAgZXhwcjogdXAK";
 const DEFINITION: &str =
     "YWxlcnRtYW5hZ2VyX2NvbmZpZzogfAogIHJvdXRlOgogICAgcmVjZWl2ZXI6IGQKICByZWNlaXZlcnM6CiAgLSBuYW1lOiBkCg==";
-const SCRAPES: &str = "Z2xvYmFsOgogIHNjcmFwZV9pbnRlcnZhbDogMzBzCnNjcmFwZV9jb25maWdzOiBbXQo=";
+const SCRAPES: &str = "Z2xvYmFsOgogIHNjcmFwZV9pbnRlcnZhbDogMzBzCnNjcmFwZV9jb25maWdzOgotIGpvYl9uYW1lOiBqCiAgc3RhdGljX2NvbmZpZ3M6CiAgLSB0YXJnZXRzOiBbJzEwLjAuMC4xOjgwJ10K";
 
 const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "aps:QueryMetrics", "Principal": {"AWS": "123456789012"}, "Resource": "*"}]}"#;
 
