@@ -76,6 +76,11 @@ pub fn promtool() -> Result<Tool> {
     packaged("promtool", "promtool", "usr/bin/promtool")
 }
 
+/// Alertmanager's client and checker of configurations.
+pub fn amtool() -> Result<Tool> {
+    packaged("amtool", "prometheus-alertmanager", "usr/bin/amtool")
+}
+
 /// VictoriaMetrics, single node.
 pub fn victoria_metrics() -> Result<Tool> {
     packaged("victoria-metrics", "victoria-metrics", "usr/bin/victoria-metrics")
@@ -129,9 +134,10 @@ pub fn parquet_readers() -> Result<Tool> {
 
 /// Installs everything, in the order of [`all`]'s list; stops at the first that fails.
 pub fn all() -> Result<Vec<Tool>> {
-    let installers: [fn() -> Result<Tool>; 10] = [
+    let installers: [fn() -> Result<Tool>; 11] = [
         prometheus,
         promtool,
+        amtool,
         victoria_metrics,
         vmagent,
         node_exporter,

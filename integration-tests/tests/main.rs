@@ -14,6 +14,7 @@ mod bucket;
 mod conformance;
 mod control_plane;
 mod cuts;
+mod definitions;
 mod disk_faults;
 mod faults;
 mod grafana;

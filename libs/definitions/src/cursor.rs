@@ -51,6 +51,10 @@ impl<'a> Cursor<'a> {
         self.problems
     }
 
+    pub(crate) fn is_null(&self) -> bool {
+        self.node.is_null()
+    }
+
     pub(crate) fn is_map(&self) -> bool {
         matches!(self.node.kind, Kind::Map(_))
     }

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 static SAMPLES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples");
-    let files = fs::read_dir(folder).unwrap().flatten();
-    let mut samples: Vec<Vec<u8>> = files.map(|file| fs::read(file.path()).unwrap()).collect();
+    let files = fs::read_dir(folder).expect("the folder of samples").flatten();
+    let mut samples: Vec<Vec<u8>> = files.map(|file| fs::read(file.path()).expect("a sample")).collect();
     samples.push(scrape::DEFAULT.as_bytes().to_vec());
     samples
 });

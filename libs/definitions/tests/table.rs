@@ -47,7 +47,7 @@ struct Row {
 const ACCOUNT: Option<&str> = Some("123456789012");
 
 fn read(sort: Sort, document: &[u8], account: Option<&str>) -> Result<(), Invalid> {
-    let account = account.map(|account| account.parse().unwrap());
+    let account = account.map(|account| account.parse().expect("an account"));
     let definition = alertmanager::DefinitionLimits { account, ..Default::default() };
     let scrape = |source| scrape::parse(document, source, &Default::default()).map(drop);
     match sort {
@@ -60,7 +60,8 @@ fn read(sort: Sort, document: &[u8], account: Option<&str>) -> Result<(), Invali
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(&folder).expect("the folder").flatten().map(|entry| entry.path()).collect();
     files.sort();
     files
 }

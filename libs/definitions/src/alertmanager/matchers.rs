@@ -19,6 +19,9 @@ pub(super) fn read(fields: &Fields<'_>, equal: &str, regex: &str, list: &str) ->
                 value.refuse(format!("invalid label name {name:?}"));
             }
             let Some(text) = value.text_or_empty() else { continue };
+            if op == MatchOp::Regex && value.is_null() {
+                value.refuse(format!("invalid regexp value for {name:?}"));
+            }
             matchers.extend(told(&value, matcher(name, op, &text)));
         }
     }

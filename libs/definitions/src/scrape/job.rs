@@ -49,6 +49,12 @@ pub struct Job {
     pub follow_redirects: bool,
     /// Requests carry the scraper's credentials in its cluster.
     pub uses_token: bool,
+    /// The form of answers that do not say theirs.
+    pub fallback_protocol: Option<Protocol>,
+    /// Most buckets of a native histogram, above which its resolution is lowered; 0 for no limit.
+    pub bucket_limit: u64,
+    /// Least growth from bucket to bucket of a native histogram; 0 for no limit.
+    pub min_bucket_factor: f64,
     /// What is taken from the global section where a job does not say it.
     pub common: Common,
     /// Targets by discovery in the cluster.
@@ -63,7 +69,7 @@ pub struct Job {
     pub metric_relabel: Vec<RelabelRule>,
 }
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 22] = [
     "job_name",
     "scrape_interval",
     "scrape_timeout",
@@ -77,6 +83,9 @@ const KEYS: [&str; 19] = [
     "enable_http2",
     "follow_redirects",
     "authorization",
+    "fallback_scrape_protocol",
+    "native_histogram_bucket_limit",
+    "native_histogram_min_bucket_factor",
     "bearer_token_file",
     "static_configs",
     "kubernetes_sd_configs",
@@ -180,6 +189,14 @@ fn read(fields: &Fields<'_>, global: &Global, source: SourceKind, limits: &Scrap
         enable_http2: fields.boolean("enable_http2", true),
         follow_redirects: fields.boolean("follow_redirects", true),
         uses_token: auth::uses_token(fields, source),
+        fallback_protocol: fields
+            .get("fallback_scrape_protocol")
+            .and_then(|protocol| Protocol::read(&protocol)),
+        bucket_limit: fields.count("native_histogram_bucket_limit"),
+        min_bucket_factor: fields
+            .get("native_histogram_min_bucket_factor")
+            .and_then(|factor| number(&factor))
+            .unwrap_or_default(),
         common: Common::read(fields, &global.common),
         kubernetes: discovery(
             fields,
@@ -241,4 +258,13 @@ fn discovery<T>(
 fn params(fields: &Fields<'_>) -> BTreeMap<String, Vec<String>> {
     let members = fields.get("params").map(|map| map.members()).unwrap_or_default();
     members.iter().map(|(name, values)| ((*name).to_owned(), values.texts())).collect()
+}
+
+fn number(cursor: &Cursor<'_>) -> Option<f64> {
+    let text = cursor.text()?;
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    if number.is_none() {
+        cursor.refuse(format!("{text:?} is not a number"));
+    }
+    number
 }

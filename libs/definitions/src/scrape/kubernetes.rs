@@ -1,5 +1,7 @@
 //! Targets by discovery in the source cluster (SCR-37).
 
+use std::fmt;
+
 use super::job::choose;
 use crate::cursor::Cursor;
 
@@ -95,12 +97,18 @@ impl Role {
     fn looks_at(self) -> &'static [Self] {
         match self {
             Self::Node => &[Self::Node],
-            Self::Pod => &[Self::Pod, Self::Node],
+            Self::Pod => &[Self::Pod],
             Self::Service => &[Self::Service],
-            Self::Endpoints => &[Self::Endpoints, Self::Pod, Self::Service, Self::Node],
-            Self::EndpointSlice => &[Self::EndpointSlice, Self::Pod, Self::Service, Self::Node],
+            Self::Endpoints => &[Self::Pod, Self::Service, Self::Endpoints],
+            Self::EndpointSlice => &[Self::Pod, Self::Service, Self::EndpointSlice],
             Self::Ingress => &[Self::Ingress],
         }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(ROLES.iter().find(|(_, role)| role == self).map_or("", |(name, _)| name))
     }
 }
 
@@ -138,7 +146,8 @@ fn selectors(of: Role, items: &[Cursor<'_>]) -> Vec<Selector> {
         };
         let Some(role) = choose(&cursor, &ROLES, "Kubernetes SD role") else { continue };
         if !of.looks_at().contains(&role) {
-            cursor.refuse("the role of a selector must be one that its discovery looks at");
+            let names: Vec<String> = of.looks_at().iter().map(ToString::to_string).collect();
+            cursor.refuse(format!("{of} role supports only {} selectors", names.join(", ")));
         }
         if selectors.iter().any(|before| before.role == role) {
             cursor.refuse("duplicated selector role");

@@ -8,7 +8,7 @@ use super::{Entry, Kind, Node, Origin, Scalar, origin};
 use crate::problem::{Position, Problems, shortened};
 
 /// Most nodes and bytes of text, counted with all aliases expanded.
-pub(super) const MAX_WEIGHT: usize = 8_000_000;
+pub(super) const MAX_WEIGHT: usize = 4_000_000;
 
 /// Deepest nesting of lists and mappings of each notation.
 const MAX_DEPTH: usize = 64;

@@ -7,12 +7,10 @@ use super::{
 use crate::cursor::{Cursor, Fields};
 
 /// What a job takes from the global section where it does not say it itself.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Common {
     /// Forms of metrics in the order of preference; empty for the scraper's own order.
     pub protocols: Vec<Protocol>,
-    /// The form of answers that do not say theirs.
-    pub fallback_protocol: Option<Protocol>,
     /// What makes a scrape fail as a whole.
     pub limits: Limits,
     /// What becomes of histograms.
@@ -27,9 +25,8 @@ pub struct Common {
 
 impl Common {
     /// The keys of these options.
-    pub(crate) const KEYS: [&'static str; 18] = [
+    pub(crate) const KEYS: [&'static str; 14] = [
         "scrape_protocols",
-        "scrape_fallback_protocol",
         "body_size_limit",
         "sample_limit",
         "target_limit",
@@ -38,11 +35,8 @@ impl Common {
         "label_value_length_limit",
         "keep_dropped_targets",
         "scrape_native_histograms",
-        "scrape_classic_histograms",
         "always_scrape_classic_histograms",
         "convert_classic_histograms_to_nhcb",
-        "native_histogram_bucket_limit",
-        "native_histogram_min_bucket_factor",
         "metric_name_validation_scheme",
         "metric_name_escaping_scheme",
         "extra_scrape_metrics",
@@ -55,13 +49,8 @@ impl Common {
         count("keep_dropped_targets", 0);
         let limits = default.limits;
         let histograms = default.native_histograms;
-        let keep_classic = fields.boolean("scrape_classic_histograms", histograms.keep_classic);
         Self {
             protocols: protocols(fields).unwrap_or_else(|| default.protocols.clone()),
-            fallback_protocol: fields
-                .get("scrape_fallback_protocol")
-                .and_then(|protocol| Protocol::read(&protocol))
-                .or(default.fallback_protocol),
             limits: Limits {
                 body_bytes: fields
                     .get("body_size_limit")
@@ -78,14 +67,9 @@ impl Common {
                     .get("scrape_native_histograms")
                     .and_then(|scrape| scrape.boolean())
                     .or(histograms.scrape),
-                keep_classic: fields.boolean("always_scrape_classic_histograms", keep_classic),
+                keep_classic: fields.boolean("always_scrape_classic_histograms", histograms.keep_classic),
                 convert_classic: fields
                     .boolean("convert_classic_histograms_to_nhcb", histograms.convert_classic),
-                bucket_limit: count("native_histogram_bucket_limit", histograms.bucket_limit),
-                min_bucket_factor: fields
-                    .get("native_histogram_min_bucket_factor")
-                    .and_then(|factor| number(&factor))
-                    .unwrap_or(histograms.min_bucket_factor),
             },
             only_legacy_names: fields
                 .get("metric_name_validation_scheme")
@@ -126,13 +110,4 @@ fn bytes(cursor: &Cursor<'_>) -> Option<u64> {
         cursor.refuse(format!("{text:?} is not a size such as 10MB"));
     }
     size
-}
-
-fn number(cursor: &Cursor<'_>) -> Option<f64> {
-    let text = cursor.text()?;
-    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
-    if number.is_none() {
-        cursor.refuse(format!("{text:?} is not a number"));
-    }
-    number
 }

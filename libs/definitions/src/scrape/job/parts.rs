@@ -58,7 +58,7 @@ pub struct Limits {
 }
 
 /// What becomes of histograms.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NativeHistograms {
     /// Take native histograms where nothing else is said.
     pub scrape: Option<bool>,
@@ -66,10 +66,6 @@ pub struct NativeHistograms {
     pub keep_classic: bool,
     /// Make native histograms with custom buckets of classic ones.
     pub convert_classic: bool,
-    /// Most buckets, above which resolution is lowered; 0 for no limit.
-    pub bucket_limit: u64,
-    /// Least growth of buckets; 0 for no limit.
-    pub min_bucket_factor: f64,
 }
 
 impl Scheme {
