@@ -1,13 +1,17 @@
 //! Requests made from the tables, for tests: of each operation a small one, a full one, and every way to be at or beyond a bound.
+//! [`check_reply`] holds the answers against the tables.
 //!
 //! What is expected of a [`Case`] follows from the tables alone. A server that knows more (that an id names nothing, that a document
 //! is no rules file) may refuse an accepted one, but not as a member that breaks a constraint of the model.
 
 mod assemble;
 mod mutate;
+mod reply;
 mod sample;
 
 use serde_json::{Value, json};
+
+pub use reply::check_reply;
 
 use crate::{Operation, Reason};
 

@@ -1,4 +1,4 @@
-//! The language that the tables in [`crate::shapes`] are written in: types of the service model as constant data.
+//! The language that the tables in `shapes` are written in: types of the service model as constant data.
 //!
 //! A shape says what a value may be: kind, bounds, pattern, members. A [`Rule`] adds what the model's prose demands and its traits
 //! cannot say. Lengths of text are in Unicode characters, bounds are inclusive.
