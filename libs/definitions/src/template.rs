@@ -86,6 +86,7 @@ pub(crate) const NOTIFICATION: Names = Names {
         "join",
         "list",
         "match",
+        "now",
         "reReplaceAll",
         "safeHtml",
         "safeUrl",

@@ -19,6 +19,11 @@ impl Parser<'_> {
             if !self.tokens.mark("|") {
                 break;
             }
+            // Go takes a pipe with nothing behind it.
+            self.tokens.skip_space();
+            if self.at_end() {
+                break;
+            }
         }
         for (index, command) in commands.iter().enumerate().skip(1) {
             let literal = matches!(
@@ -36,9 +41,6 @@ impl Parser<'_> {
                 let stage = index + 1;
                 return self.tokens.complain(format!("non executable command in pipeline stage {stage}"));
             }
-        }
-        if !assigns {
-            self.variables.extend(variables.iter().cloned());
         }
         self.depth -= 1;
         Ok(Pipeline { variables, assigns, commands })
@@ -58,7 +60,10 @@ impl Parser<'_> {
             variables.push(token.text.to_owned());
             let declares = self.tokens.mark(":=");
             if declares || self.tokens.mark("=") {
-                if !declares {
+                if declares {
+                    // In Go the value may already refer to them.
+                    self.variables.extend(variables.iter().cloned());
+                } else {
                     self.known(variables.iter())?;
                 }
                 return Ok((variables, !declares));
@@ -92,10 +97,7 @@ impl Parser<'_> {
             }
         }
         if operands.is_empty() {
-            let ends = self
-                .tokens
-                .peek()
-                .is_some_and(|token| token.kind == TokenKind::Right || matches!(token.text, "|" | ")"));
+            let ends = self.at_end() || self.tokens.peek().is_some_and(|token| token.text == "|");
             return if ends {
                 self.tokens.complain(format!("missing value for {context}"))
             } else {
@@ -103,6 +105,14 @@ impl Parser<'_> {
             };
         }
         Ok(Command(operands))
+    }
+
+    /// Whether nothing of a pipeline follows.
+    fn at_end(&self) -> bool {
+        let next = self.tokens.peek();
+        next.is_some_and(|token| {
+            token.kind == TokenKind::Right || (token.kind == TokenKind::Mark && token.text == ")")
+        })
     }
 
     /// A term and the fields behind it.
@@ -131,8 +141,14 @@ impl Parser<'_> {
         let Some(token) = self.tokens.peek() else { return self.tokens.unexpected("command") };
         let term = match token.kind {
             TokenKind::Dot => Operand::Dot,
-            TokenKind::Number => Operand::Number(token.text.to_owned()),
-            TokenKind::Character => Operand::Character(token.text.to_owned()),
+            TokenKind::Number if term::has_value(token.text) => Operand::Number(token.text.to_owned()),
+            TokenKind::Number => return self.tokens.complain(format!("integer overflow: {:?}", token.text)),
+            TokenKind::Character if term::is_character(token.text) => {
+                Operand::Character(token.text.to_owned())
+            }
+            TokenKind::Character => {
+                return self.tokens.complain(format!("malformed character constant: {}", token.text));
+            }
             TokenKind::Field => Operand::Field(vec![token.text[1..].to_owned()]),
             TokenKind::String => match term::unquoted(token.text) {
                 Some(text) => Operand::Text(text),

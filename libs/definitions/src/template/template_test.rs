@@ -84,6 +84,11 @@ fn templates_have_gos_structure() {
         ("{{ \"a\\n\\x41\" }}{{ `b\\` }}{{ 'c' }}", "{\"a\\nA\"} {\"b\\\\\"} {'c'}"),
         ("{{ .a.b $.c nil true }}", "{.a.b $.c nil true}"),
         ("{{ .a\n\t.b }}", "{.a .b}"),
+        ("{{ . | }}{{ $x := $x }}", "{.} {$x := $x}"),
+        (
+            "{{ 0x1F }}{{ 1_000 }}{{ 0b10 }}{{ .5 }}{{ 2i }}{{ '\\n' }}{{ '\\'' }}",
+            "{0x1F} {1_000} {0b10} {.5} {2i} {'\\n'} {'\\''}",
+        ),
     ] {
         assert_eq!(parsed(text).map(|template| shown(&template.body)), Ok(expected.into()), "{text}");
     }
@@ -116,6 +121,11 @@ fn what_go_refuses_is_refused_in_its_words() {
         ("{{ `a }}", 1, 4, "unterminated raw quoted string"),
         ("{{ 'a }}", 1, 4, "unterminated character constant"),
         ("{{ 1x }}", 1, 4, "bad number syntax: \"1x\""),
+        ("{{ 0b12 }}", 1, 4, "bad number syntax: \"0b12\""),
+        ("{{ 08 }}", 1, 4, "integer overflow: \"08\""),
+        ("{{ 18446744073709551616 }}", 1, 4, "integer overflow: \"18446744073709551616\""),
+        ("{{ 'ab' }}", 1, 4, "malformed character constant: 'ab'"),
+        ("{{ '' }}", 1, 4, "malformed character constant: ''"),
         ("{{ .a!b }}", 1, 6, "bad character '!'"),
         ("{{ ! }}", 1, 4, "unrecognized character in action: '!'"),
         ("{{ .x | 1 }}", 1, 11, "non executable command in pipeline stage 2"),

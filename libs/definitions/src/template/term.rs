@@ -10,12 +10,13 @@ pub(super) fn number_length(text: &str) -> usize {
     };
     let sign = usize::from(matches!(at(0), Some(b'+' | b'-')));
     let decimal = |byte: u8| byte.is_ascii_digit() || byte == b'_';
-    let (start, hex) = match (at(sign), at(sign + 1)) {
-        (Some(b'0'), Some(b'x')) => (sign + 2, true),
-        (Some(b'0'), Some(b'o' | b'b')) => (sign + 2, false),
-        _ => (sign, false),
+    let (start, base) = match (at(sign), at(sign + 1)) {
+        (Some(b'0'), Some(b'x')) => (sign + 2, 16),
+        (Some(b'0'), Some(b'o')) => (sign + 2, 8),
+        (Some(b'0'), Some(b'b')) => (sign + 2, 2),
+        _ => (sign, 10),
     };
-    let digits = move |byte: u8| decimal(byte) || (hex && byte.is_ascii_hexdigit());
+    let digits = move |byte: u8| byte == b'_' || char::from(byte).is_digit(base);
     let mut end = run(start, &digits);
     let mut any = end > start;
     if at(end) == Some(b'.') {
@@ -26,11 +27,43 @@ pub(super) fn number_length(text: &str) -> usize {
     if !any {
         return 0;
     }
-    if at(end) == Some(if hex { b'p' } else { b'e' }) {
+    let exponent = match base {
+        16 => Some(b'p'),
+        10 => Some(b'e'),
+        _ => None,
+    };
+    if exponent.is_some() && at(end) == exponent {
         end += 1 + usize::from(matches!(at(end + 1), Some(b'+' | b'-')));
         end = run(end, &decimal);
     }
     end + usize::from(at(end) == Some(b'i'))
+}
+
+/// Whether a number that [`number_length`] found has a value: integers must fit into 64 bits, and those that begin with 0 are octal.
+pub(super) fn has_value(number: &str) -> bool {
+    let text = number.replace('_', "").to_lowercase();
+    let digits = text.trim_start_matches(['+', '-']);
+    let (base, digits) = match digits.get(..2) {
+        Some("0x") => (16, &digits[2..]),
+        Some("0o") => (8, &digits[2..]),
+        Some("0b") => (2, &digits[2..]),
+        Some(_) if digits.starts_with('0') => (8, digits),
+        _ => (10, digits),
+    };
+    let is_integer = !digits.contains(['.', 'i', 'p']) && (base == 16 || !digits.contains('e'));
+    let most = if text.starts_with('-') { 1 << 63 } else { u64::MAX };
+    !is_integer || u64::from_str_radix(digits, base).is_ok_and(|value| value <= most)
+}
+
+/// Whether a token in single quotes is one character.
+pub(super) fn is_character(token: &str) -> bool {
+    let Some(body) = token.get(1..token.len().saturating_sub(1)) else { return false };
+    match body.strip_prefix('\\') {
+        Some("'") => true,
+        Some("\"") => false,
+        Some(_) => unquoted(&format!("\"{body}\"")).is_some_and(|text| text.chars().count() == 1),
+        None => body.chars().count() == 1,
+    }
 }
 
 /// The text in Go's double quotes or back quotes, if its escapes are Go's.
