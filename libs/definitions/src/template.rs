@@ -2,7 +2,7 @@
 //!
 //! What is refused is what Go's `text/template/parse` refuses when it reads the text, in its words: syntax, functions and
 //! variables that nobody defined. What only data can tell (fields, named templates of other files) shows when a template is expanded.
-//! Nesting is bounded ([`MAX_DEPTH`]).
+//! Nesting is bounded.
 
 mod ast;
 mod lexer;
