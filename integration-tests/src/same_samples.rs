@@ -4,7 +4,7 @@
 //! that is written, so that nothing depends on how fast the machine is. Then the ingesters start again at the end of that time:
 //! they replay their logs and cut the windows that are over, so that queries read blocks and heads together.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use anyhow::{Result, ensure};
 use futures::{StreamExt, TryStreamExt};
@@ -18,12 +18,17 @@ use crate::{
     sandbox::{Cluster, Sandbox, Standalone, until},
 };
 
-const HOUR: i64 = 3_600_000;
+/// The beginning of a window of two hours, years ago: where history may begin.
+pub const START: i64 = 1_700_006_400_000;
+/// Milliseconds.
+pub const MINUTE: i64 = 60_000;
+/// Milliseconds.
+pub const HOUR: i64 = 60 * MINUTE;
 const WINDOW: i64 = 2 * HOUR;
 /// Where in an hour the clock stands while its samples are written: none is too old then, and none too far ahead.
-const STAND: i64 = 54 * 60_000;
+const STAND: i64 = 54 * MINUTE;
 /// A window is cut when it ended this long ago: the oldest age and the slack that everyone has.
-const CUT_AFTER: i64 = 70 * 60_000;
+const CUT_AFTER: i64 = 70 * MINUTE;
 /// How long cuts of a few windows may take on a busy machine.
 const SETTLE: Duration = Duration::from_secs(120);
 
@@ -63,14 +68,12 @@ pub enum Server {
 pub type Asked = Vec<(String, Answer, Answer)>;
 
 impl SameSamples {
-    /// Starts the servers and writes `series`, whose samples lie in `start..end`; `start` is a multiple of an hour. The last
-    /// `in_heads` windows stay in the heads.
+    /// Starts the servers and writes `series`, whose samples lie in a range of time that starts with an hour. Its last window
+    /// stays in the heads.
     pub async fn start(
         sandbox: &Sandbox,
         series: &[GeneratedSeries],
-        start: i64,
-        end: i64,
-        in_heads: i64,
+        Range { start, end }: Range<i64>,
     ) -> Result<Self> {
         ensure!(start % HOUR == 0, "{start} is no full hour");
         let prometheus = Reference::start(sandbox).await?;
@@ -78,7 +81,7 @@ impl SameSamples {
         let environment = [CUTS[0], CUTS[1], ("NARTHEX_DATA_CLOCK", still.as_str())];
         let all_in_one = Standalone::start_with(sandbox, &[], &environment).await?;
         let cluster = start_cluster(sandbox, &environment).await?;
-        let border = end.div_euclid(WINDOW) * WINDOW - (in_heads - 1) * WINDOW;
+        let border = end.div_euclid(WINDOW) * WINDOW;
         let mut servers = Self { prometheus, cluster, all_in_one, border };
         for (hour, from) in (start..end).step_by(HOUR as usize).enumerate() {
             let to = (from + HOUR).min(end);
@@ -89,8 +92,9 @@ impl SameSamples {
                 servers.write(sandbox, request).await?;
             }
         }
-        let windows = end.div_euclid(WINDOW) - start.div_euclid(WINDOW) + 1;
-        servers.cut(sandbox, (border + CUT_AFTER + 60_000).max(end), in_heads.min(windows)).await?;
+        servers.cut(sandbox, (border + CUT_AFTER + MINUTE).max(end)).await?;
+        let (count, samples) = (series.len(), generated::samples(series));
+        eprintln!("{count} series with {samples} samples are loaded, in blocks those before {border}");
         Ok(servers)
     }
 
@@ -120,8 +124,8 @@ impl SameSamples {
         taken("the all-in-one", &all_in_one)
     }
 
-    /// Starts the ingesters again at `now`, and waits until only `held` windows are not in blocks.
-    async fn cut(&mut self, sandbox: &Sandbox, now: i64, held: i64) -> Result<()> {
+    /// Starts the ingesters again at `now`, and waits until only the last window is not in blocks.
+    async fn cut(&mut self, sandbox: &Sandbox, now: i64) -> Result<()> {
         let now = clock(now);
         self.all_in_one.restart_in(sandbox, &[("NARTHEX_DATA_CLOCK", now.as_str())]).await?;
         let ingesters = self.cluster.names(|instance| instance.service == "ingester");
@@ -133,8 +137,8 @@ impl SameSamples {
         until(&sandbox.clock, "the cuts of all windows that are over", SETTLE, async || {
             for base in &bases {
                 let windows = metric(&sandbox.http, base, "narthex_ingester_cuts_windows").await?;
-                if windows != Some(held as f64) {
-                    return Ok(Err(format!("{base} holds {windows:?} windows, not {held}")));
+                if windows != Some(1.0) {
+                    return Ok(Err(format!("{base} holds {windows:?} windows, not one")));
                 }
             }
             Ok(Ok(()))

@@ -10,6 +10,7 @@ mod env_file;
 mod peers;
 mod ports;
 mod process;
+mod settings;
 mod spawner;
 mod standalone;
 mod wait;
@@ -32,8 +33,9 @@ pub use self::{
     peers::{Peer, PrometheusOptions},
     ports::Ports,
     process::{Command, Process, ended},
+    settings::{long, number},
     standalone::Standalone,
-    wait::{DEADLINE, long, until},
+    wait::{DEADLINE, until},
 };
 use crate::http::Http;
 

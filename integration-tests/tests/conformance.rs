@@ -7,22 +7,14 @@ mod demo;
 mod durations;
 mod queries;
 
-use std::env;
-
 use anyhow::ensure;
 use narthex_integration_tests::{
-    generated,
     reference::Question,
-    same_samples::{SameSamples, Server},
-    sandbox::{long, scenario},
+    same_samples::{HOUR, MINUTE, START, SameSamples, Server},
+    sandbox::{long, number, scenario},
     shared,
     tally::Tally,
 };
-
-/// The beginning of a window of two hours, years ago.
-const START: i64 = 1_700_006_400_000;
-const MINUTE: i64 = 60_000;
-const HOUR: i64 = 60 * MINUTE;
 
 /// When a query is evaluated, and by whom, beside Prometheus.
 fn questions(query: &str, border: i64, end: i64) -> Vec<(Question<'_>, Vec<Server>)> {
@@ -51,19 +43,13 @@ fn questions(query: &str, border: i64, end: i64) -> Vec<(Question<'_>, Vec<Serve
 fn a_cluster_answers_the_conformance_list_as_prometheus_does() {
     let Some(list) = shared::file("compliance/promql-test-queries.yml") else { return };
     scenario(async |sandbox| {
-        let seed = env::var("NARTHEX_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_231_115);
+        let seed = number("NARTHEX_SEED")?.unwrap_or(20_231_115);
         let cases = queries::read(&list)?;
         // Hours from the half of the first window to within the last, which stays in the heads.
         let (start, end) = (START + HOUR, START + if long() { 8 * HOUR } else { 4 * HOUR } + 30 * MINUTE);
         let series = demo::series(seed, start, end);
-        eprintln!(
-            "NARTHEX_SEED={seed}: {} queries on {} series with {} samples",
-            cases.len(),
-            series.len(),
-            generated::samples(&series)
-        );
-        let servers = SameSamples::start(sandbox, &series, start, end, 1).await?;
-        eprintln!("the samples are loaded; the last window in blocks ends at {}", servers.border);
+        eprintln!("NARTHEX_SEED={seed}: {} queries", cases.len());
+        let servers = SameSamples::start(sandbox, &series, start..end).await?;
         let mut tally = Tally::new(servers.prometheus.version()?);
         let queries = cases.iter().map(|case| case.query.as_str());
         let answers =

@@ -10,15 +10,14 @@ mod series;
 mod variables;
 mod world;
 
-use std::{env, fs};
+use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use narthex_integration_tests::{
     compare_answers::Answer,
-    generated,
     reference::Question,
-    same_samples::{SameSamples, Server},
-    sandbox::{long, scenario},
+    same_samples::{HOUR, MINUTE, START, SameSamples, Server},
+    sandbox::{long, number, scenario},
     shared,
     tally::Tally,
 };
@@ -27,10 +26,6 @@ use serde_json::Value;
 
 use demand::Demand;
 
-/// The beginning of a window of two hours, years ago.
-const START: i64 = 1_700_006_400_000;
-const MINUTE: i64 = 60_000;
-const HOUR: i64 = 60 * MINUTE;
 /// Between samples.
 const INTERVAL: i64 = 30_000;
 /// The share of expressions, in per cent, that must return something.
@@ -78,22 +73,16 @@ fn questions(query: &str, border: i64, end: i64) -> Vec<(Question<'_>, Vec<Serve
 fn a_cluster_answers_the_rules_and_dashboards_of_kubernetes_as_prometheus_does() {
     let Some(list) = shared::file("compliance/kube-prometheus-expressions.json") else { return };
     scenario(async |sandbox| {
-        let seed = env::var("NARTHEX_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(2);
+        let seed = number("NARTHEX_SEED")?.unwrap_or(2);
         let expressions = read(&list)?;
         let demand = Demand::of(expressions.iter().map(|expression| &expression.tree));
         let (start, end) =
             if long() { (START, START + 3 * HOUR) } else { (START + HOUR, START + 150 * MINUTE) };
         let times: Vec<i64> = (start..end).step_by(INTERVAL as usize).collect();
         let series = series::series(seed, &demand, &times);
-        eprintln!(
-            "NARTHEX_SEED={seed}: {} expressions on {} metrics of {} series with {} samples",
-            expressions.len(),
-            demand.0.len(),
-            series.len(),
-            generated::samples(&series)
-        );
-        let servers = SameSamples::start(sandbox, &series, start, end, 1).await?;
-        eprintln!("the samples are loaded; the last window in blocks ends at {}", servers.border);
+        let (count, metrics) = (expressions.len(), demand.0.len());
+        eprintln!("NARTHEX_SEED={seed}: {count} expressions on {metrics} metrics");
+        let servers = SameSamples::start(sandbox, &series, start..end).await?;
         let queries = expressions.iter().map(|expression| expression.text.as_str());
         let answers =
             servers.compare(sandbox, queries, |query| questions(query, servers.border, end)).await?;

@@ -1,17 +1,12 @@
 //! How long tests take: waiting on conditions, never for luck.
 
-use std::{env, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use narthex_service::SharedClock;
 
 /// How long a condition may take on a busy machine before it counts as broken.
 pub const DEADLINE: Duration = Duration::from_secs(60);
-
-/// Whether `NARTHEX_LONG=1` asks for the whole size of a test instead of one that CI can spare.
-pub fn long() -> bool {
-    env::var_os("NARTHEX_LONG").is_some_and(|value| !value.is_empty() && value != "0")
-}
 
 /// Tries `condition` until it holds. The inner error tells what is still missing and is shown when time is up; the
 /// outer one ends the wait at once.
