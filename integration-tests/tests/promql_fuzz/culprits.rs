@@ -23,7 +23,7 @@ use narthex_promql::{
 
 use tonic::async_trait;
 
-use crate::promql_fuzz::{Fuzz, ours};
+use crate::promql_fuzz::{DRAWS, Fuzz, ours};
 
 /// What the selectors of operands are called.
 const OPERAND: &str = "operand_";
@@ -70,6 +70,15 @@ struct Operand {
     when: When,
 }
 
+/// What was found out about the operations of a query.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// Those that answer differently.
+    pub(crate) culprits: Vec<Culprit>,
+    /// Of some it is not known: the reference's operands may have been others when it evaluated the whole.
+    pub(crate) unknown: bool,
+}
+
 impl Fuzz<'_> {
     /// The operations of a query whose answers differ.
     pub(crate) async fn culprits(
@@ -78,17 +87,13 @@ impl Fuzz<'_> {
         when: When,
         expected: &Answer,
         found: &Answer,
-    ) -> anyhow::Result<Vec<Culprit>> {
+    ) -> anyhow::Result<Findings> {
         let (start, end, step) = when.steps();
         let whole = parse(query).ok().and_then(|expr| Engine::resolve(&expr, start, end, step).ok());
         let Some(whole) = whole else {
-            let expr = parse("0")?;
-            return Ok(vec![Culprit {
-                expr,
-                expected: expected.clone(),
-                found: vec![found.clone()],
-                largest: 0.0,
-            }]);
+            let (expr, found) = (parse("0")?, vec![found.clone()]);
+            let culprits = vec![Culprit { expr, expected: expected.clone(), found, largest: 0.0 }];
+            return Ok(Findings { culprits, unknown: false });
         };
         self.look(whole, when, expected.clone(), found.clone()).await
     }
@@ -99,50 +104,80 @@ impl Fuzz<'_> {
         when: When,
         expected: Answer,
         found: Answer,
-    ) -> BoxFuture<'_, anyhow::Result<Vec<Culprit>>> {
+    ) -> BoxFuture<'_, anyhow::Result<Findings>> {
         async move {
             let expr = expr.unwrapped().clone();
             let (mut operation, mut operands) = (expr.clone(), Vec::new());
             let replaced = take_operands(&mut operation, when, &mut operands);
-            let (mut culprits, mut values, mut differs) = (Vec::new(), Some(Vec::new()), false);
-            let mut largest = 0f64;
-            for operand in operands {
+            let (mut findings, mut differs) = (Findings::default(), false);
+            let mut theirs = self.theirs(&operands).await?;
+            let largest = theirs.iter().map(largest_of).fold(0.0, f64::max);
+            for (operand, theirs) in operands.iter().zip(&theirs) {
                 let text = operand.expr.to_string();
-                let question = operand.when.question(&text);
-                let theirs = self.prometheus.ask(self.sandbox, &question).await?;
-                let ours = ours::ask(&self.source, &question).await;
-                largest = largest.max(largest_of(&theirs));
-                values = values.zip(values_of(&theirs)).map(|(mut values, these)| {
-                    values.push(these);
-                    values
-                });
-                if !is_same(&theirs, &ours) {
+                let ours = ours::ask(&self.source, &operand.when.question(&text)).await;
+                if !is_same(theirs, &ours) {
                     differs = true;
-                    culprits.extend(self.look(operand.expr, operand.when, theirs, ours).await?);
+                    let within = self.look(operand.expr.clone(), operand.when, theirs.clone(), ours).await?;
+                    findings.culprits.extend(within.culprits);
+                    findings.unknown |= within.unknown;
                 }
             }
-            let again = match values.filter(|values| replaced && !values.is_empty()) {
-                Some(values) => {
-                    let source = WithOperands { samples: &self.source, values };
-                    // An operand has its value at the step, not after it.
-                    let engine =
-                        Engine::new(EngineConfig { lookback_delta_ms: 1, ..EngineConfig::default() });
-                    let query = operation.to_string();
-                    Some(ours::answer_of(&engine, &source, &operation, &when.question(&query)).await)
-                }
-                None => None,
-            };
-            let explained = match &again {
-                Some(again) => is_same(&expected, again) || differs && is_by_chance(&expr),
-                None => differs,
-            };
-            if !explained {
+            if !replaced || operands.is_empty() {
+                theirs.clear();
+            }
+            let again = self.again(&operation, when, &theirs).await;
+            let mut is_explained = again.as_ref().map_or(differs, |again| is_same(&expected, again));
+            if differs && !is_explained && is_by_chance(&expr) {
+                is_explained = true;
+                findings.unknown |= !self.draw(&operation, when, &operands, &expected).await?;
+            }
+            if !is_explained {
                 let found = [found].into_iter().chain(again).collect();
-                culprits.push(Culprit { expr, expected, found, largest });
+                findings.culprits.push(Culprit { expr, expected, found, largest });
             }
-            Ok(culprits)
+            Ok(findings)
         }
         .boxed()
+    }
+
+    /// The reference's values of operands.
+    async fn theirs(&self, operands: &[Operand]) -> anyhow::Result<Vec<Answer>> {
+        let mut answers = Vec::new();
+        for operand in operands {
+            let text = operand.expr.to_string();
+            answers.push(self.prometheus.ask(self.sandbox, &operand.when.question(&text)).await?);
+        }
+        Ok(answers)
+    }
+
+    /// Our answer of an operation whose operands have these values, if it can be had.
+    async fn again(&self, operation: &Expr, when: When, operands: &[Answer]) -> Option<Answer> {
+        let values: Vec<_> = operands.iter().map(values_of).collect::<Option<_>>()?;
+        if values.is_empty() {
+            return None;
+        }
+        let source = WithOperands { samples: &self.source, values };
+        // An operand has its value at the step, not after it.
+        let engine = Engine::new(EngineConfig { lookback_delta_ms: 1, ..EngineConfig::default() });
+        let query = operation.to_string();
+        Some(ours::answer_of(&engine, &source, operation, &when.question(&query)).await)
+    }
+
+    /// Whether the reference gives operands, one of many times, of which the operation has the expected answer.
+    async fn draw(
+        &self,
+        operation: &Expr,
+        when: When,
+        operands: &[Operand],
+        expected: &Answer,
+    ) -> anyhow::Result<bool> {
+        for _ in 0..DRAWS {
+            let theirs = self.theirs(operands).await?;
+            if self.again(operation, when, &theirs).await.is_some_and(|again| is_same(expected, &again)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -131,6 +131,29 @@ fn totals(expr: &Expr) -> bool {
         || expr.children().into_iter().any(totals)
 }
 
+/// Whether a subquery has another one in it.
+fn has_nested_subqueries(expr: &Expr) -> bool {
+    fn has_any(expr: &Expr) -> bool {
+        matches!(expr.kind, ExprKind::Subquery(_)) || expr.children().into_iter().any(has_any)
+    }
+    let children = expr.children();
+    let nests = matches!(expr.kind, ExprKind::Subquery(_)) && children.iter().any(|child| has_any(child));
+    nests || children.into_iter().any(has_nested_subqueries)
+}
+
+/// Whether the first parameter of an aggregation, here or below, stands for those of all steps, where that matters to its notes.
+fn takes_first_parameter(expr: &Expr) -> bool {
+    let does = match &expr.kind {
+        ExprKind::Aggregate(node) => {
+            matches!(node.op, AggregateOp::TopK | AggregateOp::BottomK)
+                && node.param.as_ref().is_some_and(is_computed)
+                && node.expr.to_string().contains(" @ ")
+        }
+        _ => false,
+    };
+    does || expr.children().into_iter().any(takes_first_parameter)
+}
+
 fn has_subquery(expr: &Expr) -> bool {
     expr.children().iter().any(|child| matches!(child.unwrapped().kind, ExprKind::Subquery(_)))
 }
@@ -145,6 +168,8 @@ pub(crate) const RULES: &[Rule] = &[
     notes("collisions of resets", "#17051, #17094: operations on histograms note conflicting counter resets", (3, 7), notes::collisions),
     notes("negative factors make gauges", "#17004: negative and subtracted histograms are gauges", (3, 7), notes::gauges),
     notes("schemas by chance", "in a matrix, and of what floats make useless, whether schemas mix is noted by the order of the series", NEVER, notes::schemas),
+    notes("later steps", "#18081: subqueries end with the last step of what is around them", (3, 13), notes::later_steps),
+    notes("histograms that the first parameter leaves out", "Prometheus takes the first parameter for all steps where what is aggregated is the same at all steps", NEVER, notes::first_parameter),
     notes("empty names in notes", "#16794: notes leave out the metric name where there is none", (3, 7), notes::empty_names),
     operation("custom bounds", "#17278: histograms with other custom bounds are reconciled", (3, 8),
         is_histogram, forms::more),

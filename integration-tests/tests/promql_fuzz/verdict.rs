@@ -9,7 +9,7 @@ use narthex_integration_tests::compare_answers::{
 
 use crate::promql_fuzz::{
     Asked,
-    culprits::Culprit,
+    culprits::{Culprit, Findings},
     features::Feature,
     rules::{RULES, Rule},
 };
@@ -20,6 +20,8 @@ const LEAST_USES: usize = 200;
 const SHOWN: usize = 200;
 /// What counts where all operations answer the same of the same operands.
 const SAME_OF_THE_SAME: &str = "steepness";
+/// What counts where it is not known what the reference's operands were.
+const UNKNOWN: &str = "chance";
 
 /// How much was tried.
 #[derive(Debug, Default)]
@@ -79,11 +81,11 @@ impl Verdict {
         Self { rules, same: 0, explained: BTreeMap::new(), left: Vec::new() }
     }
 
-    /// Judges an answer, of which `culprits` are the operations that answer differently. An error is what no rule explains.
+    /// Judges an answer by what was found out about its operations. An error is what no rule explains.
     pub(crate) fn judge(
         &mut self,
         asked: &Asked,
-        culprits: &[Culprit],
+        Findings { culprits, unknown }: &Findings,
     ) -> std::result::Result<(), Vec<String>> {
         let (mut names, mut lines) = (BTreeSet::new(), Vec::new());
         for culprit in culprits {
@@ -95,7 +97,7 @@ impl Verdict {
             }
         }
         if culprits.is_empty() && asked.data_differ() {
-            names.insert(SAME_OF_THE_SAME);
+            names.insert(if *unknown { UNKNOWN } else { SAME_OF_THE_SAME });
         }
         // A failure has no notes.
         if asked.expected.outcome.is_ok() && asked.found.outcome.is_ok() {

@@ -231,9 +231,13 @@ pub(super) fn as_many(expected: &Answer, found: &Answer) -> bool {
     counted(expected, |_| String::new()) == counted(found, |_| String::new())
 }
 
-/// The same values at each time, of whichever series.
+/// The same values at each time, of whichever series. Both zeros are equal.
 pub(super) fn same_values(expected: &Answer, found: &Answer) -> bool {
-    counted(expected, |point| format!("{point:?}")) == counted(found, |point| format!("{point:?}"))
+    let shown = |point: &Point| match point {
+        Point::Float(value) => format!("{:?}", value + 0.0),
+        other => format!("{other:?}"),
+    };
+    counted(expected, shown) == counted(found, shown)
 }
 
 fn counted(answer: &Answer, shown: impl Fn(&Point) -> String) -> Option<BTreeMap<(i64, String), usize>> {
