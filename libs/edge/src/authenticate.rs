@@ -32,6 +32,7 @@ impl From<Mismatch> for Refusal {
             Mismatch::Authorization(_) => {
                 Self::new("authorization_header", AwsError::IncompleteSignature(text))
             }
+            Mismatch::Query(_) => Self::new("presigned_query", AwsError::IncompleteSignature(text)),
             Mismatch::Unsupported(_) => {
                 Self::new("unsupported_signature", AwsError::UnrecognizedClient(text))
             }
@@ -74,7 +75,11 @@ impl Authenticator {
         catch_ups: &CatchUps,
     ) -> Result<Caller<'a>, Refusal> {
         let claim = check_claim(request, self.keys.region(), SERVICE, now, self.max_skew)?;
-        let id = claim.authorization.access_key_id;
+        if claim.session_token.is_some() {
+            let text = "temporary credentials (x-amz-security-token) are not accepted; sign with a long-term access key";
+            return Err(Refusal::new("unsupported_signature", AwsError::UnrecognizedClient(text.into())));
+        }
+        let id = &*claim.authorization.access_key_id;
         let credential = match snapshot.credentials.get(id) {
             Some(known) => Arc::clone(known),
             None => {
@@ -102,7 +107,7 @@ impl Authenticator {
         payload: &PayloadHash,
     ) -> Result<(), Refusal> {
         let Credential { access_key_id, secret_access_key, .. } = caller.credential.as_ref();
-        let key = self.keys.get(access_key_id, secret_access_key, caller.claim.authorization.date);
+        let key = self.keys.get(access_key_id, secret_access_key, &caller.claim.authorization.date);
         Ok(verify(&caller.claim, request, payload, &key)?)
     }
 }

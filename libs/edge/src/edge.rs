@@ -1,8 +1,11 @@
 //! The layer itself: what happens to a public request, in order.
 //!
-//! Request id; limit of requests; head of the signature and the key; declared size and limit of bytes; the body, hashed; the
-//! signature; the workspace, which must belong to the caller; then the handler. Nothing of a workspace shows before the
-//! signature is verified. Every refusal is counted by its reason and carries the request id.
+//! Preflights of browsers; request id; limit of requests; head of the signature and the key; declared size and limit of bytes;
+//! the body, hashed; the signature; the workspace, which must belong to the caller; the rate of calls; then the handler. Nothing
+//! of a workspace shows before the signature is verified. Every refusal is counted by its reason and carries the request id.
+//!
+//! The signature is over host and path as the client sent them. A proxy in front has to leave the Host header as it is; it may
+//! strip the path of `--public-url`, which is put back for the signature.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -10,13 +13,19 @@ use axum::{
     Router,
     body::Body,
     extract::{DefaultBodyLimit, MatchedPath, Request},
-    http::{HeaderName, HeaderValue, StatusCode, Uri, header::CONTENT_TYPE, request::Parts},
+    http::{
+        StatusCode, Uri,
+        header::{CONTENT_TYPE, ORIGIN},
+        request::Parts,
+    },
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use futures::FutureExt;
+use narthex_audit::Audit;
 use narthex_cluster::{Cluster, Snapshot, Workspace, WorkspaceStatus};
 use narthex_model::{AccountId, WorkspaceId};
+use narthex_policy::{Caller, Permissions, Principal};
 use narthex_service::{Components, Random, SharedClock, server::label_routes, timeout};
 use tower::ServiceExt;
 
@@ -25,15 +34,19 @@ use crate::{
     authenticate::{Authenticator, Refusal, local_account},
     body::{self, BodyError},
     catch_up::CatchUps,
+    cors::Cors,
     error::ERROR_TYPE,
     limits::{Budget, Taken},
     metrics::Metrics,
+    operation::Operation,
     options::{Auth, EdgeOptions},
     path,
+    rates::{Class, Rates},
+    reply,
     sigv4::SignedRequest,
+    source::Source,
+    witness::Witness,
 };
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// How long, and up to which length, the body of a refused request is read so that its sender sees the reply.
 const DISCARD_TIME: Duration = Duration::from_secs(5);
@@ -67,6 +80,16 @@ struct Inner {
     metrics: Metrics,
     requests: Budget,
     bytes: Budget,
+    rates: Rates,
+    cors: Cors,
+    audit: Audit,
+}
+
+/// What a request asks for, read from method and path.
+struct Asked {
+    routed: String,
+    workspace: Option<String>,
+    operation: Operation,
 }
 
 /// A request that passed.
@@ -76,8 +99,19 @@ struct Admitted {
 }
 
 impl Edge {
-    /// An edge for `service` (the name in its metrics).
+    /// An edge for `service` (the name in its metrics), whose calls nobody records.
     pub fn new(options: EdgeOptions, cluster: Cluster, components: &Components, service: &str) -> Self {
+        Self::audited(options, cluster, components, service, Audit::off(components))
+    }
+
+    /// An edge for `service` (the name in its metrics), whose calls are told to `audit`.
+    pub fn audited(
+        options: EdgeOptions,
+        cluster: Cluster,
+        components: &Components,
+        service: &str,
+        audit: Audit,
+    ) -> Self {
         let metrics = Metrics::new(&components.registry, service);
         Self(Arc::new(Inner {
             authenticator: Authenticator::new(&options.region, options.max_clock_skew),
@@ -87,6 +121,9 @@ impl Edge {
             random: components.random.clone(),
             requests: Budget::new(options.max_requests_in_flight, metrics.requests_in_flight.clone()),
             bytes: Budget::new(options.max_bytes_in_flight, metrics.bytes_in_flight.clone()),
+            rates: Rates::new(options.rates, options.sharing),
+            cors: Cors::new(&options.cors_origins),
+            audit,
             metrics,
             options,
         }))
@@ -103,43 +140,70 @@ impl Edge {
         let inner = &self.0;
         let request_id = request_id(&inner.random);
         tracing::Span::current().record("request_id", &*request_id);
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let mut response = match inner.admit(request, &request_id).await {
-            Ok(admitted) => {
-                let Admitted { request, _share } = admitted;
-                let answered = AssertUnwindSafe(api.oneshot(request)).catch_unwind().await;
-                match answered {
-                    Ok(Ok(response)) => unrouted(response, method.as_str(), &path),
-                    Err(_) => {
-                        inner.metrics.refuse("panic");
-                        tracing::error!(%method, path, request_id = &*request_id, "a handler panicked; please report it");
-                        AwsError::InternalServer("internal error".into()).into_response()
-                    }
-                }
-            }
-            Err(refusal) => {
-                inner.metrics.refuse(refusal.reason);
-                tracing::debug!(reason = refusal.reason, error = %refusal.error, "request refused");
-                refusal.error.into_response()
-            }
+        let trace_id = reply::trace_id(request.headers(), inner.clock.now(), &inner.random);
+        let origin = request.headers().get(ORIGIN).cloned();
+        let mut response = match inner.cors.preflight(request.method(), request.headers()) {
+            Some(answer) => answer,
+            None => inner.answer(request, &request_id, api).await,
         };
-        let headers = response.headers_mut();
-        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
-        if let Ok(id) = HeaderValue::from_str(&request_id) {
-            headers.insert(REQUEST_ID, id);
-        }
+        reply::finish(&mut response, &request_id, trace_id, &inner.cors, origin.as_ref());
         response
     }
 }
 
 impl Inner {
-    /// Lets a request in, its body read; a refused body is read to its end within reason.
-    async fn admit(&self, request: Request, request_id: &Arc<str>) -> Result<Admitted, Refusal> {
+    /// The handler's answer, or why there is none.
+    async fn answer(&self, request: Request, request_id: &Arc<str>, api: Router) -> Response {
         let (mut parts, body) = request.into_parts();
-        let routed = path::routed(parts.uri.path()).into_owned();
-        let workspace = path::data_plane_workspace(&routed).map(std::borrow::Cow::into_owned);
+        let routed = path::routed(parts.uri.path(), &self.options.path_prefix).into_owned();
+        let asked = Asked {
+            workspace: path::data_plane_workspace(&routed).map(std::borrow::Cow::into_owned),
+            operation: Operation::of(parts.method.as_str(), &routed),
+            routed,
+        };
+        let source = Source::of(&parts, &self.options.trusted_proxies);
+        parts.extensions.insert(source);
+        let workspace = asked.workspace.as_deref();
+        let mut witness =
+            Witness::of(&self.audit, &asked.operation, &parts, &asked.routed, workspace, self.clock.now());
+        let mut response = match self.admit(parts, body, &asked, &mut witness, request_id).await {
+            Ok(admitted) => self.carry_out(admitted, request_id, api).await,
+            Err(refusal) => {
+                self.metrics.refuse(refusal.reason);
+                tracing::debug!(reason = refusal.reason, error = %refusal.error, "request refused");
+                refusal.error.into_response()
+            }
+        };
+        if let Some(witness) = witness {
+            witness.tell(&self.audit, &self.options.region, request_id, &mut response).await;
+        }
+        response
+    }
+
+    async fn carry_out(&self, admitted: Admitted, request_id: &Arc<str>, api: Router) -> Response {
+        let Admitted { request, _share } = admitted;
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        match AssertUnwindSafe(api.oneshot(request)).catch_unwind().await {
+            Ok(Ok(response)) => unrouted(response, method.as_str(), &path),
+            Err(_) => {
+                self.metrics.refuse("panic");
+                tracing::error!(%method, path, request_id = &**request_id, "a handler panicked; please report it");
+                AwsError::InternalServer("internal error".into()).into_response()
+            }
+        }
+    }
+
+    /// Lets a request in, its body read; a refused body is read to its end within reason.
+    async fn admit(
+        &self,
+        mut parts: Parts,
+        body: Body,
+        asked: &Asked,
+        witness: &mut Option<Witness>,
+        request_id: &Arc<str>,
+    ) -> Result<Admitted, Refusal> {
         let mut body = Some(body);
-        let outcome = self.check(&parts, &mut body, workspace.as_deref(), request_id).await;
+        let outcome = self.check(&parts, &mut body, asked, witness, request_id).await;
         let (who, bytes, share) = match outcome {
             Ok(passed) => passed,
             Err(refusal) => {
@@ -150,8 +214,8 @@ impl Inner {
         tracing::Span::current()
             .record("workspace", who.workspace.as_ref().map(|found| tracing::field::display(found.id)));
         parts.extensions.insert(who);
-        if routed != parts.uri.path() {
-            parts.uri = with_path(&parts.uri, &routed);
+        if asked.routed != parts.uri.path() {
+            parts.uri = with_path(&parts.uri, &asked.routed);
         }
         Ok(Admitted { request: Request::from_parts(parts, Body::from(bytes)), _share: share })
     }
@@ -160,7 +224,8 @@ impl Inner {
         &self,
         parts: &Parts,
         body: &mut Option<Body>,
-        workspace: Option<&str>,
+        asked: &Asked,
+        witness: &mut Option<Witness>,
         request_id: &Arc<str>,
     ) -> Result<(Authenticated, Bytes, (Taken, Taken)), Refusal> {
         let request_share = self.requests.take(1).ok_or_else(|| {
@@ -172,6 +237,7 @@ impl Inner {
         let signed = SignedRequest {
             method: parts.method.as_str(),
             path: parts.uri.path(),
+            prefix: &self.options.path_prefix,
             query: parts.uri.query().unwrap_or(""),
             authority: parts.uri.authority().map(http::uri::Authority::as_str),
             headers: &parts.headers,
@@ -182,7 +248,10 @@ impl Inner {
                 Some(self.authenticator.claim(&signed, self.clock.now(), &snapshot, &self.catch_ups).await?)
             }
         };
-        let limit = match workspace {
+        if let (Some(witness), Some(caller)) = (witness.as_mut(), &caller) {
+            witness.claimed(&caller.credential.account, &caller.credential.access_key_id);
+        }
+        let limit = match asked.workspace {
             Some(_) => self.options.max_body_bytes,
             None => self.options.max_control_body_bytes,
         };
@@ -199,8 +268,15 @@ impl Inner {
         if let Some(caller) = &caller {
             self.authenticator.verify(caller, &signed, &payload)?;
         }
+        if let (Some(witness), Some(caller)) = (witness.as_mut(), &caller) {
+            let credential = &caller.credential;
+            if let Ok(principal) = Principal::from_arn(&credential.principal) {
+                let known = Caller { principal, permissions: Permissions::default() };
+                witness.verified(&credential.account, &known, Some(&credential.access_key_id), &bytes);
+            }
+        }
         let account = caller.as_ref().map(|caller| caller.credential.account.clone());
-        let workspace = match workspace {
+        let workspace = match asked.workspace.as_deref() {
             None => None,
             Some(text) => Some(self.workspace(text, account.as_ref(), snapshot.as_ref()).await?),
         };
@@ -215,7 +291,21 @@ impl Inner {
             workspace,
             request_id: Arc::clone(request_id),
         };
+        if let (Some(witness), Some(workspace)) = (witness.as_mut(), &who.workspace) {
+            witness.owned_by(&workspace.account);
+        }
+        self.pace(&asked.operation, &who, &snapshot)?;
         Ok((who, bytes, (request_share, bytes_share)))
+    }
+
+    /// Takes a call's share of its rate; the last thing before the handler.
+    fn pace(&self, operation: &Operation, who: &Authenticated, snapshot: &Snapshot) -> Result<(), Refusal> {
+        let workspace = who.workspace.as_ref().map(|workspace| workspace.id);
+        let now = self.clock.monotonic();
+        self.rates.take(Class::of(operation), &who.account, workspace, snapshot, now).map_err(|error| {
+            self.metrics.throttle(operation.name.unwrap_or("other"));
+            Refusal::new("rate", error)
+        })
     }
 
     fn local_account(&self, snapshot: &Snapshot) -> Result<AccountId, Refusal> {
@@ -298,7 +388,7 @@ fn unrouted(response: Response, method: &str, path: &str) -> Response {
     if !bare || !(nowhere || response.status() == StatusCode::METHOD_NOT_ALLOWED) {
         return response;
     }
-    if path::data_plane_workspace(&path::routed(path)).is_some() {
+    if path::data_plane_workspace(path).is_some() {
         let path: String = path.chars().take(200).collect();
         AwsError::UnknownOperation(format!("no operation answers {method} {path}")).into_response()
     } else {

@@ -1,5 +1,10 @@
 //! The layer as clients see it: statuses, shapes, request ids, and what handlers get.
 
+#[path = "edge_audit_test.rs"]
+mod audit;
+#[path = "edge_doors_test.rs"]
+mod doors;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
@@ -8,6 +13,7 @@ use axum::{
     body::to_bytes,
     routing::{any, get, post},
 };
+use http::HeaderValue;
 use narthex_cluster::{CatchUp, Credential, NotCurrent};
 use narthex_ring::Replication;
 use serde_json::Value;
@@ -101,6 +107,7 @@ struct Reply {
     status: u16,
     error: Option<String>,
     content_type: String,
+    headers: http::HeaderMap,
     body: String,
 }
 
@@ -119,8 +126,9 @@ impl Setup {
         assert!(id.len() == 36 && id.as_bytes()[14] == b'4', "a version 4 UUID: {id}");
         let (status, error) = (response.status().as_u16(), header("x-amzn-errortype"));
         let content_type = header("content-type").expect("every reply has a content type");
+        let headers = response.headers().clone();
         let body = to_bytes(response.into_body(), 1 << 20).await.expect("a short body");
-        Reply { status, error, content_type, body: String::from_utf8(body.to_vec()).expect("text") }
+        Reply { status, error, content_type, headers, body: String::from_utf8(body.to_vec()).expect("text") }
     }
 
     async fn signed(&self, method: &str, target: &str, body: &[u8]) -> Reply {

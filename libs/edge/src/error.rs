@@ -17,6 +17,12 @@ use serde_json::{Map, Value, json};
 /// Header that names the error.
 pub(crate) const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
+/// Header that repeats the error's text, for pages that read headers only (security.md 11.3).
+pub(crate) const ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-amzn-errormessage");
+
+/// So much of a text goes into a header.
+const MAX_HEADER_TEXT: usize = 512;
+
 /// Service code in quota errors.
 const SERVICE_CODE: &str = "aps";
 
@@ -257,7 +263,7 @@ impl AwsError {
         }
     }
 
-    fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Throttling { retry_after, .. } | Self::ServiceUnavailable { retry_after, .. } => {
                 *retry_after
@@ -308,12 +314,21 @@ impl IntoResponse for AwsError {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ERROR_TYPE, HeaderValue::from_static(self.name()));
+        if let Ok(text) = HeaderValue::from_str(&header_text(&self.to_string())) {
+            headers.insert(ERROR_MESSAGE, text);
+        }
         if let Some(after) = self.retry_after() {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
+}
+
+/// The text with a question mark for what a header cannot carry.
+fn header_text(text: &str) -> String {
+    let plain = |letter: char| if matches!(letter, ' '..='~') { letter } else { '?' };
+    text.chars().take(MAX_HEADER_TEXT).map(plain).collect()
 }
 
 #[cfg(test)]

@@ -88,3 +88,14 @@ async fn retries_are_asked_for_in_whole_seconds() {
     let (status, name, retry, _) = shape(AwsError::unavailable("later")).await;
     assert_eq!((status, &*name, retry.as_deref()), (503, "ServiceUnavailableException", Some("1")));
 }
+
+#[test]
+fn the_text_is_a_header_too_as_far_as_headers_go() {
+    let header = |text: &str| {
+        let response = AwsError::AccessDenied(text.into()).into_response();
+        response.headers()["x-amzn-errormessage"].to_str().expect("text").to_owned()
+    };
+    assert_eq!(header("no"), "no");
+    assert_eq!(header("caf\u{e9}\r\nx: y"), "caf???x: y");
+    assert_eq!(header(&"x".repeat(5000)).len(), MAX_HEADER_TEXT);
+}

@@ -10,16 +10,30 @@
 mod authenticate;
 mod body;
 mod catch_up;
+mod cors;
 mod edge;
 mod error;
 mod limits;
 mod metrics;
+mod operation;
 mod options;
 mod path;
+mod rate_settings;
+mod rates;
+mod reply;
 pub mod sigv4;
+mod source;
 #[cfg(test)]
 mod test_support;
+mod witness;
 
+pub use narthex_audit::{Audit, AuditError, AuditSettings};
+
+pub use cors::EXPOSED;
 pub use edge::{Authenticated, Edge};
 pub use error::{AwsError, ValidationField, ValidationReason};
 pub use options::{Auth, EdgeOptions, EdgeSettings};
+pub use rate_settings::RateSettings;
+pub use rates::{RateOptions, Sharing};
+pub use source::Source;
+pub use witness::AuditDetail;

@@ -1,4 +1,4 @@
-//! What the edge counts: refusals by reason, and the load it admits.
+//! What the edge counts: refusals by reason, throttled calls by operation, and the load it admits.
 
 use narthex_service::SharedRegistry;
 use prometheus_client::{
@@ -11,9 +11,15 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabels {
+    operation: &'static str,
+}
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Metrics {
     refusals: Family<ReasonLabels, Counter>,
+    throttled: Family<OperationLabels, Counter>,
     pub(crate) requests_in_flight: Gauge,
     pub(crate) bytes_in_flight: Gauge,
 }
@@ -27,6 +33,11 @@ impl Metrics {
             name("refusals"),
             "Requests refused before their handler, by reason",
             metrics.refusals.clone(),
+        );
+        registry.register(
+            name("throttled"),
+            "Calls refused because more came in a second than their rate allows, by operation",
+            metrics.throttled.clone(),
         );
         registry.register(
             name("requests_in_flight"),
@@ -43,5 +54,9 @@ impl Metrics {
 
     pub(crate) fn refuse(&self, reason: &'static str) {
         self.refusals.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    pub(crate) fn throttle(&self, operation: &'static str) {
+        self.throttled.get_or_create(&OperationLabels { operation }).inc();
     }
 }

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use clap::Args;
+use ipnet::IpNet;
+use narthex_audit::AuditSettings;
 use narthex_service::{ByteSize, HumanDuration, PublicSettings};
+
+use crate::{RateOptions, RateSettings, Sharing, path};
 
 /// Whether requests must be signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +19,7 @@ pub enum Auth {
 }
 
 /// What an edge is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EdgeOptions {
     /// Region that requests must be signed for.
     pub region: String,
@@ -33,6 +37,16 @@ pub struct EdgeOptions {
     pub max_requests_in_flight: u64,
     /// Bytes of bodies held at once.
     pub max_bytes_in_flight: u64,
+    /// How many calls a second may be made.
+    pub rates: RateOptions,
+    /// With whom this process shares the rates.
+    pub sharing: Sharing,
+    /// Origins of web pages that may ask; `*` is any.
+    pub cors_origins: Vec<String>,
+    /// Networks of proxies that tell whose request they forward.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Path under which clients reach the APIs and which a proxy may have stripped, such as `/narthex`; empty where there is none.
+    pub path_prefix: String,
 }
 
 impl EdgeOptions {
@@ -47,7 +61,18 @@ impl EdgeOptions {
             body_timeout: Duration::from_secs(60),
             max_requests_in_flight: 4096,
             max_bytes_in_flight: 512 << 20,
+            rates: RateOptions::default(),
+            sharing: Sharing::Processes(1),
+            cors_origins: vec!["*".into()],
+            trusted_proxies: Vec::new(),
+            path_prefix: String::new(),
         }
+    }
+
+    /// The same, with rates shared by the processes of `sharing`.
+    #[must_use]
+    pub fn shared_by(self, sharing: Sharing) -> Self {
+        Self { sharing, ..self }
     }
 }
 
@@ -107,6 +132,33 @@ pub struct EdgeSettings {
         default_value = "512MiB"
     )]
     pub max_bytes_in_flight: ByteSize,
+
+    /// Origins of web pages that may ask, such as https://grafana.example.com, separated by commas; * stands for every one
+    #[arg(
+        long = "edge.cors-origins",
+        env = "NARTHEX_EDGE_CORS_ORIGINS",
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        default_value = "*"
+    )]
+    pub cors_origins: Vec<String>,
+
+    /// Networks (10.0.0.0/8) of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas
+    #[arg(
+        long = "edge.trusted-proxies",
+        env = "NARTHEX_EDGE_TRUSTED_PROXIES",
+        value_name = "NETWORK",
+        value_delimiter = ','
+    )]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// How many calls a second may be made.
+    #[command(flatten)]
+    pub rates: RateSettings,
+
+    /// What is recorded of calls.
+    #[command(flatten)]
+    pub audit: AuditSettings,
 }
 
 impl EdgeSettings {
@@ -121,6 +173,11 @@ impl EdgeSettings {
             body_timeout: self.body_timeout.get(),
             max_requests_in_flight: self.max_requests_in_flight,
             max_bytes_in_flight: self.max_bytes_in_flight.bytes(),
+            rates: self.rates.options(),
+            sharing: Sharing::Processes(1),
+            cors_origins: self.cors_origins.clone(),
+            trusted_proxies: self.trusted_proxies.clone(),
+            path_prefix: public.public_url.as_deref().map(path::prefix_of).unwrap_or_default(),
         }
     }
 }
@@ -148,5 +205,15 @@ mod tests {
                 .expect("valid");
         let options = config.edge.options(&config.public);
         assert_eq!((options.auth, options.max_body_bytes), (Auth::Off, 2 << 20));
+        let config: Config = narthex_service::config::parse_from([
+            "test",
+            "--public-url=https://example.com/metrics/",
+            "--edge.trusted-proxies=10.0.0.0/8,fd00::/8",
+            "--edge.cors-origins=https://a.example,https://b.example",
+        ])
+        .expect("valid");
+        let options = config.edge.options(&config.public);
+        assert_eq!(options.path_prefix, "/metrics");
+        assert_eq!((options.trusted_proxies.len(), options.cors_origins.len()), (2, 2));
     }
 }

@@ -1,4 +1,4 @@
-//! Signature Version 4 as pure functions: header in, verdict out. No clock, no I/O.
+//! Signature Version 4 as pure functions: header or query in, verdict out. No clock, no I/O.
 //!
 //! The canonical request is rebuilt from exactly the headers that the client signed, with the SHA-256 of the bytes that
 //! were received. Clients differ in how they normalise path and query before signing (botocore merges slashes, others do
@@ -10,6 +10,7 @@ mod authorization;
 mod canonical;
 mod date;
 mod key;
+mod presigned;
 mod verify;
 
 pub use authorization::{Authorization, AuthorizationError, parse_authorization};
@@ -22,7 +23,12 @@ pub use verify::{Claim, Mismatch, PayloadHash, SignedRequest, check_claim, verif
 /// The service that requests are signed for.
 pub const SERVICE: &str = "aps";
 
+/// Service name of the security token service.
+pub const STS: &str = "sts";
+
 #[cfg(test)]
 mod parse_test;
+#[cfg(test)]
+mod presigned_test;
 #[cfg(test)]
 mod tests;

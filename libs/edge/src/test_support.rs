@@ -8,7 +8,7 @@ use std::{
 
 use aws_credential_types::Credentials;
 use aws_sigv4::{
-    http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings},
+    http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SignatureLocation, SigningSettings},
     sign::v4,
 };
 use narthex_model::TimestampMs;
@@ -48,15 +48,53 @@ impl Default for Signer {
     }
 }
 
+/// How a URL is signed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Presign {
+    /// Seconds until it expires.
+    pub(crate) expires: u64,
+    /// Whether the body is left open (`UNSIGNED-PAYLOAD`).
+    pub(crate) open: bool,
+    pub(crate) token: Option<&'static str>,
+}
+
+impl Default for Presign {
+    fn default() -> Self {
+        Self { expires: 60, open: false, token: None }
+    }
+}
+
 /// Signs as the AWS SDK for Rust does for services other than S3. Needs an absolute URI; adds the host header.
-pub(crate) fn sign(mut request: http::Request<Vec<u8>>, signer: &Signer) -> http::Request<Vec<u8>> {
-    let host = request.uri().authority().expect("an absolute URI").to_string();
-    request.headers_mut().insert("host", host.parse().expect("a header value"));
-    let identity = Credentials::from_keys(signer.access_key, signer.secret, None).into();
+pub(crate) fn sign(request: http::Request<Vec<u8>>, signer: &Signer) -> http::Request<Vec<u8>> {
     let mut settings = SigningSettings::default();
     if signer.checksum {
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
     }
+    apply(request, signer, None, settings, false)
+}
+
+/// Signs in the query, as the SDK's presigner does.
+pub(crate) fn presign(
+    request: http::Request<Vec<u8>>,
+    signer: &Signer,
+    how: Presign,
+) -> http::Request<Vec<u8>> {
+    let mut settings = SigningSettings::default();
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(Duration::from_secs(how.expires));
+    apply(request, signer, how.token, settings, how.open)
+}
+
+fn apply(
+    mut request: http::Request<Vec<u8>>,
+    signer: &Signer,
+    token: Option<&str>,
+    settings: SigningSettings,
+    open: bool,
+) -> http::Request<Vec<u8>> {
+    let host = request.uri().authority().expect("an absolute URI").to_string();
+    request.headers_mut().insert("host", host.parse().expect("a header value"));
+    let identity = Credentials::from_keys(signer.access_key, signer.secret, token.map(str::to_owned)).into();
     let at = UNIX_EPOCH + Duration::from_millis(signer.at.0.unsigned_abs());
     let params = v4::SigningParams::builder()
         .identity(&identity)
@@ -69,7 +107,7 @@ pub(crate) fn sign(mut request: http::Request<Vec<u8>>, signer: &Signer) -> http
     let (instructions, _) = {
         let headers =
             request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().expect("text")));
-        let body = SignableBody::Bytes(request.body());
+        let body = if open { SignableBody::UnsignedPayload } else { SignableBody::Bytes(request.body()) };
         let signable =
             SignableRequest::new(request.method().as_str(), request.uri().to_string(), headers, body);
         aws_sigv4::http_request::sign(signable.expect("signable"), &params.into())
@@ -85,12 +123,13 @@ pub(crate) fn verdict(request: &http::Request<Vec<u8>>) -> Result<(), Mismatch> 
     let signed = SignedRequest {
         method: request.method().as_str(),
         path: request.uri().path(),
+        prefix: "",
         query: request.uri().query().unwrap_or(""),
         authority: None,
         headers: request.headers(),
     };
     let claim = check_claim(&signed, REGION, SERVICE, NOW, Duration::from_secs(300))?;
-    let key = SigningKey::derive(SECRET, claim.authorization.date, REGION, SERVICE);
+    let key = SigningKey::derive(SECRET, &claim.authorization.date, REGION, SERVICE);
     verify(&claim, &signed, &Sha256::digest(request.body()).into(), &key)
 }
 

@@ -164,7 +164,7 @@ impl Principal {
     }
 
     /// `aws:PrincipalArn`: of a session the ARN of its role.
-    pub(crate) fn issuer_arn(&self) -> Option<&str> {
+    pub fn issuer_arn(&self) -> Option<&str> {
         match &self.kind {
             Kind::Session(role) => Some(role),
             Kind::Root | Kind::User | Kind::FederatedUser(_) => Some(&self.name),

@@ -1,5 +1,8 @@
 //! The `Authorization` header: `AWS4-HMAC-SHA256 Credential=<key>/<yyyymmdd>/<region>/<service>/aws4_request,
 //! SignedHeaders=<a;b>, Signature=<64 hex digits>`. Outside bytes: whatever arrives, the parser answers and never panics.
+//! The same three parts come in the query of a presigned URL ([`super::presigned`]).
+
+use std::borrow::Cow;
 
 /// Most headers that one signature may cover.
 const MAX_SIGNED_HEADERS: usize = 100;
@@ -29,27 +32,48 @@ pub enum AuthorizationError {
     Signature,
 }
 
-/// A parsed header. Everything in it is the client's claim.
+/// The parts of a signature. Everything in it is the client's claim. Parts of a query may have to be decoded, hence [`Cow`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorization<'a> {
     /// Who signs.
-    pub access_key_id: &'a str,
+    pub access_key_id: Cow<'a, str>,
     /// Day of the signing key, `yyyymmdd`.
-    pub date: &'a str,
+    pub date: Cow<'a, str>,
     /// Region of the signing key.
-    pub region: &'a str,
+    pub region: Cow<'a, str>,
     /// Service of the signing key.
-    pub service: &'a str,
+    pub service: Cow<'a, str>,
     /// The signed headers' names, in the client's order.
-    pub signed_headers: Vec<&'a str>,
+    pub signed_headers: Vec<Cow<'a, str>>,
     /// The signature.
     pub signature: [u8; 32],
 }
 
-impl Authorization<'_> {
+impl<'a> Authorization<'a> {
+    /// Reads the three parts.
+    pub(super) fn from_parts(
+        credential: Cow<'a, str>,
+        signed_headers: Cow<'a, str>,
+        signature: &str,
+    ) -> Result<Self, AuthorizationError> {
+        let [access_key_id, date, region, service] = match credential {
+            Cow::Borrowed(text) => parse_scope(text)?.map(Cow::Borrowed),
+            Cow::Owned(text) => parse_scope(&text)?.map(|part| Cow::Owned(part.to_owned())),
+        };
+        let signed_headers = match signed_headers {
+            Cow::Borrowed(text) => parse_names(text)?.into_iter().map(Cow::Borrowed).collect(),
+            Cow::Owned(text) => {
+                parse_names(&text)?.into_iter().map(|name| Cow::Owned(name.to_owned())).collect()
+            }
+        };
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(signature, &mut bytes).map_err(|_| AuthorizationError::Signature)?;
+        Ok(Self { access_key_id, date, region, service, signed_headers, signature: bytes })
+    }
+
     /// Whether the signature covers the header of this lower-case name.
     pub fn signs(&self, name: &str) -> bool {
-        self.signed_headers.contains(&name)
+        self.signed_headers.iter().any(|signed| signed == name)
     }
 }
 
@@ -73,16 +97,14 @@ pub fn parse_authorization(header: &str) -> Result<Authorization<'_>, Authorizat
             return Err(AuthorizationError::Part);
         }
     }
-    let (access_key_id, date, region, service) =
-        parse_scope(credential.ok_or(AuthorizationError::Missing("Credential"))?)?;
-    let signed_headers = parse_names(signed_headers.ok_or(AuthorizationError::Missing("SignedHeaders"))?)?;
-    let text = signature.ok_or(AuthorizationError::Missing("Signature"))?;
-    let mut signature = [0; 32];
-    hex::decode_to_slice(text, &mut signature).map_err(|_| AuthorizationError::Signature)?;
-    Ok(Authorization { access_key_id, date, region, service, signed_headers, signature })
+    Authorization::from_parts(
+        credential.ok_or(AuthorizationError::Missing("Credential"))?.into(),
+        signed_headers.ok_or(AuthorizationError::Missing("SignedHeaders"))?.into(),
+        signature.ok_or(AuthorizationError::Missing("Signature"))?,
+    )
 }
 
-fn parse_scope(text: &str) -> Result<(&str, &str, &str, &str), AuthorizationError> {
+fn parse_scope(text: &str) -> Result<[&str; 4], AuthorizationError> {
     let mut parts = text.split('/');
     let mut next = || parts.next().filter(|part| !part.is_empty()).ok_or(AuthorizationError::Credential);
     let (access_key_id, date, region, service, end) = (next()?, next()?, next()?, next()?, next()?);
@@ -91,7 +113,7 @@ fn parse_scope(text: &str) -> Result<(&str, &str, &str, &str), AuthorizationErro
     if !well_formed || parts.next().is_some() {
         return Err(AuthorizationError::Credential);
     }
-    Ok((access_key_id, date, region, service))
+    Ok([access_key_id, date, region, service])
 }
 
 fn parse_names(text: &str) -> Result<Vec<&str>, AuthorizationError> {

@@ -97,18 +97,19 @@ fn join(mut pairs: Vec<(String, String)>) -> String {
 /// `name:value` lines of the signed headers, or the name of one that the request lacks. `host` falls back to `authority`,
 /// where HTTP/2 puts it.
 pub(super) fn canonical_headers(
-    names: &[&str],
+    names: &[impl AsRef<str>],
     headers: &HeaderMap,
     authority: Option<&str>,
 ) -> Result<Vec<u8>, String> {
     let mut lines = Vec::new();
     for name in names {
+        let name = name.as_ref();
         lines.extend_from_slice(name.as_bytes());
         lines.push(b':');
-        let mut values = headers.get_all(*name).iter().map(http::HeaderValue::as_bytes).peekable();
+        let mut values = headers.get_all(name).iter().map(http::HeaderValue::as_bytes).peekable();
         match (values.peek(), authority) {
-            (None, Some(authority)) if *name == "host" => push_trimmed(&mut lines, authority.as_bytes()),
-            (None, _) => return Err((*name).to_owned()),
+            (None, Some(authority)) if name == "host" => push_trimmed(&mut lines, authority.as_bytes()),
+            (None, _) => return Err(name.to_owned()),
             (Some(_), _) => {
                 for (at, value) in values.enumerate() {
                     if at > 0 {
