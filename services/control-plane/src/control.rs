@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use narthex_cluster::WatchStream;
 use narthex_model::{PartitionId, RingRevision};
+use narthex_service::Random;
 use narthex_rpc::v1::{
     AdminRequest, AdminResponse, AnnounceRequest, AnnounceResponse, CurrentRevisionRequest,
-    CurrentRevisionResponse, HeartbeatRequest, HeartbeatResponse, LeaveRequest, LeaveResponse, ManifestHint,
+    CurrentRevisionResponse, FetchBodyRequest, FetchBodyResponse, HeartbeatRequest, HeartbeatResponse, LeaveRequest, LeaveResponse, ManifestHint,
     RegisterRequest, RegisterResponse, ReplaceNode, WatchRequest, admin_request::Command as AdminCommand,
     control_server::Control,
 };
@@ -16,6 +17,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     desk::{Ask, Desk, Replace, Told},
+    identity,
     metrics::Metrics,
     proto,
     reconcile::Heartbeat,
@@ -28,6 +30,7 @@ use crate::{
 pub(crate) struct ControlService {
     desk: Arc<Desk>,
     metrics: Metrics,
+    random: Random,
     /// To all watchers of this node.
     hints: broadcast::Sender<Vec<ManifestHint>>,
     shutdown: CancellationToken,
@@ -40,9 +43,9 @@ const HINTS: usize = 1_024;
 const HINTS_AT_ONCE: usize = 10_000;
 
 impl ControlService {
-    pub(crate) fn new(desk: Arc<Desk>, metrics: Metrics, shutdown: CancellationToken) -> Self {
+    pub(crate) fn new(desk: Arc<Desk>, metrics: Metrics, random: Random, shutdown: CancellationToken) -> Self {
         let (hints, _) = broadcast::channel(HINTS);
-        Self { desk, metrics, hints, shutdown }
+        Self { desk, metrics, random, hints, shutdown }
     }
 
     async fn change(&self, command: Command) -> Result<Applied, Status> {
@@ -164,11 +167,26 @@ impl Control for ControlService {
         Ok(Response::new(AnnounceResponse {}))
     }
 
+    async fn fetch_body(
+        &self,
+        request: Request<FetchBodyRequest>,
+    ) -> Result<Response<FetchBodyResponse>, Status> {
+        let FetchBodyRequest { key, revision } = request.into_inner();
+        let key = key.ok_or_else(|| Status::invalid_argument("the request names no resource"))?;
+        let id = proto::resource_id(&key)?;
+        self.desk.applied(revision).await?;
+        let body = proto::body(&self.desk.machine().view().state, &id)?;
+        Ok(Response::new(body))
+    }
+
     async fn admin(&self, request: Request<AdminRequest>) -> Result<Response<AdminResponse>, Status> {
         let partition = PartitionId;
         let command = request.into_inner().command;
         let command = command.ok_or_else(|| Status::invalid_argument("the request holds no command"))?;
-        tracing::info!(?command, "operator's command");
+        // A document of identities may hold secrets, and so may the answer.
+        if !matches!(command, AdminCommand::Identity(_)) {
+            tracing::info!(?command, "operator's command");
+        }
         let command = match command {
             AdminCommand::DrainPartition(id) => Command::DrainPartition { partition: partition(id) },
             AdminCommand::ActivatePartition(id) => Command::ReturnPartition { partition: partition(id) },
@@ -182,6 +200,14 @@ impl Control for ControlService {
                     Told::Written(response) => Ok(done(&response)),
                     other => Err(unexpected(&other)),
                 };
+            }
+            AdminCommand::Identity(asked) => {
+                let command = asked.command;
+                let command = command.ok_or_else(|| Status::invalid_argument("the request holds no command"))?;
+                tracing::info!("operator's command about identities");
+                let description = identity::carry_out(&self.desk, &self.random, command).await?;
+                let revision = self.desk.machine().revision();
+                return Ok(Response::new(AdminResponse { revision, description }));
             }
             AdminCommand::Describe(_) => {
                 return match self.desk.ask(Ask::Describe).await? {

@@ -210,10 +210,16 @@ impl Desk {
             Told::Revision(revision) => revision,
             other => return Err(Unavailable::confused(&other)),
         };
+        self.applied(revision).await?;
+        Ok(revision)
+    }
+
+    /// Waits until this node has applied a revision that was committed.
+    pub(crate) async fn applied(&self, revision: u64) -> Result<(), Unavailable> {
         let mut revisions = self.machine.revisions();
         let reached = revisions.wait_for(|applied| *applied >= revision);
         match timeout(self.clock(), TRY_LIMIT, reached).await {
-            Ok(Ok(_)) => Ok(revision),
+            Ok(Ok(_)) => Ok(()),
             _ => Err(Unavailable::NoLeader("this node is behind the leader".to_owned())),
         }
     }

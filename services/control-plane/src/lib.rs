@@ -18,23 +18,31 @@ mod control;
 mod desk;
 mod duties;
 mod handle;
+pub mod identity;
 #[cfg(test)]
 mod member_test;
 mod metrics;
 mod node;
 mod proto;
+mod quota;
 mod raft;
 pub mod reconcile;
+#[cfg(test)]
+mod resource_watch_test;
 mod run;
 pub mod state;
+mod sts;
 mod watch;
 
-pub use admin::{AdminArgs, AdminCommand, AdminError, RemoveBlock, UnreadableBlocks, admin, admin_main};
+pub use admin::{
+    AdminArgs, AdminCommand, AdminError, IdentityAction, IdentityArgs, RemoveBlock, UnreadableBlocks, admin, admin_main,
+};
 pub use bootstrap::{AccessKey, Bootstrap, FirstWorkspace};
 pub use config::{Config, Limits, RaftSettings, SettingsError};
 pub use handle::ControlPlane;
 pub use narthex_cluster::WatchStream;
 pub use node::Error;
+pub use quota::Quota;
 pub use raft::{NodeId, OpenError, StoreError, Types};
 pub use reconcile::reconcile;
 pub use run::run;

@@ -1,16 +1,23 @@
 //! State as gRPC messages, and requests as commands.
 
+mod resources;
+
 use bytes::Bytes;
 use narthex_cluster::{Role, WorkspaceStatus};
 use narthex_model::{Incarnation, InstanceId, WorkspaceId};
 use narthex_ring::PartitionState;
 use narthex_rpc::v1::{
-    self, CredentialState, InstanceState, PartitionInfo, PartitionOwner, RegisterRequest, RingState,
+    self, CredentialState, InstanceState, PrincipalState, PartitionInfo, PartitionOwner, RegisterRequest, RingState,
     WorkspaceState,
 };
 use tonic::Status;
 
-use crate::state::{CredentialRecord, InstanceRecord, PartitionRecord, Registration, State, WorkspaceRecord};
+use crate::{
+    identity::{ResolvedPrincipal, SessionKeyRecord},
+    state::{Body, CredentialRecord, InstanceRecord, PartitionRecord, Registration, State, WorkspaceRecord},
+};
+
+pub(crate) use resources::{body, resource_id, resource_key, resource_state};
 
 /// The ring with all owners.
 pub(crate) fn ring_state(state: &State) -> RingState {
@@ -58,14 +65,19 @@ pub(crate) fn instance_state(id: &InstanceId, record: &InstanceRecord) -> Instan
     }
 }
 
-/// One workspace.
-pub(crate) fn workspace_state(id: WorkspaceId, record: &WorkspaceRecord) -> WorkspaceState {
+/// One workspace, with the policy on it.
+pub(crate) fn workspace_state(state: &State, id: WorkspaceId, record: &WorkspaceRecord) -> WorkspaceState {
+    // What is no text is told as such, and denies everything where it is read.
+    let text = |document: &Body| document.file().ok().and_then(|file| String::from_utf8(file).ok());
+    let policy = state.resource_policy(id).map(|document| text(document).unwrap_or_else(|| "unreadable".into()));
     WorkspaceState {
         workspace: Bytes::copy_from_slice(&id.to_bytes()),
         account: record.account.to_string(),
         status: status_code(record.status).to_owned(),
         out_of_order_window_ms: record.out_of_order_window_ms,
         max_active_series: record.max_active_series.unwrap_or(0),
+        tags: record.tags.clone().into_iter().collect(),
+        policy: policy.unwrap_or_default(),
     }
 }
 
@@ -79,14 +91,32 @@ pub(crate) const fn status_code(status: WorkspaceStatus) -> &'static str {
     }
 }
 
-/// One access key.
-pub(crate) fn credential_state(id: &str, record: &CredentialRecord) -> CredentialState {
-    CredentialState {
+/// One access key, if it works.
+pub(crate) fn credential_state(id: &str, record: &CredentialRecord) -> Option<CredentialState> {
+    record.active.then(|| CredentialState {
         access_key_id: id.to_owned(),
         secret_access_key: record.secret_access_key.clone(),
         account: record.account.to_string(),
         principal: record.principal.clone(),
+    })
+}
+
+/// One principal with its policies.
+pub(crate) fn principal_state(arn: String, principal: ResolvedPrincipal<'_>) -> PrincipalState {
+    let tags = principal.tags.into_iter().flatten();
+    PrincipalState {
+        arn,
+        id: principal.id.to_owned(),
+        tags: tags.map(|(key, value)| (key.clone(), value.clone())).collect(),
+        policies: principal.policies.into_iter().map(str::to_owned).collect(),
+        boundary: principal.boundary.unwrap_or_default().to_owned(),
+        sessions_revoked_before_ms: principal.sessions_revoked_before.0,
     }
+}
+
+/// One key of session tokens.
+pub(crate) fn session_key(record: &SessionKeyRecord) -> Option<v1::SessionKey> {
+    Some(v1::SessionKey { id: record.id, secret: hex::decode(&record.secret).ok()?.into() })
 }
 
 const fn role_to_proto(role: Role) -> v1::Role {

@@ -11,11 +11,15 @@ use narthex_cluster::{Role, WorkspaceStatus};
 use narthex_model::{InstanceId, PartitionId, RingRevision, TimestampMs};
 use narthex_ring::PartitionState;
 
-use crate::state::{Command, PartitionRecord, State, TOKEN_LIFE_MS, is_reader};
+use crate::state::{Command, Finish, PartitionRecord, State, Status, TOKEN_LIFE_MS, is_reader};
 
 /// How long a workspace stays CREATING, so that a poller can see it, and DELETING, so that services stop using it first.
 const CREATE_MS: i64 = 200;
 const DELETE_MS: i64 = 2_000;
+
+/// The same for resources: how long one stays CREATING or UPDATING, and DELETING.
+const CHANGE_MS: i64 = 200;
+const REMOVE_MS: i64 = 1_000;
 
 /// How long an instance without a disk is listed as LEAVING.
 const LEAVING_MS: i64 = 60_000;
@@ -54,6 +58,10 @@ pub fn reconcile(state: &State, heartbeats: &Heartbeats, now: TimestampMs) -> Ve
             _ => {}
         }
     }
+    let steps: Vec<_> = transitions_due(state, now).collect();
+    if !steps.is_empty() {
+        due.push(Command::Finish { steps });
+    }
     for (instance, record) in &state.instances {
         let stateless = record.registration.role != Role::Ingester;
         if let Some(since) = record.leaving_since
@@ -67,6 +75,16 @@ pub fn reconcile(state: &State, heartbeats: &Heartbeats, now: TimestampMs) -> Ve
         due.push(Command::ExpireTokens { before: TimestampMs(now.0.saturating_sub(TOKEN_LIFE_MS)) });
     }
     due
+}
+
+/// Transitions of resources, so that waiters end (API-C-24).
+fn transitions_due(state: &State, now: TimestampMs) -> impl Iterator<Item = Finish> {
+    state.transitions.iter().filter_map(move |id| {
+        let record = state.resources.get(id)?;
+        let age = if record.status == Status::Deleting { REMOVE_MS } else { CHANGE_MS };
+        let due = aged(record.changed_at, now, age);
+        due.then(|| Finish { id: id.clone(), revision: record.revision, failure: None })
+    })
 }
 
 fn aged(at: TimestampMs, now: TimestampMs, age_ms: i64) -> bool {

@@ -5,19 +5,33 @@
 //! are no part of it; they live in the leader's memory.
 
 mod apply;
+mod body;
+mod change;
 mod codec;
 mod command;
+mod content;
+mod exact;
+mod identities;
 mod members;
 mod names;
 mod partitions;
+mod quotas;
+mod resource;
+mod resources;
+mod scrapers;
+mod tagging;
+mod tokens;
 mod workspaces;
 
+#[cfg(test)]
+mod resource_tests;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    sync::Arc,
 };
 
 use narthex_cluster::{Role, WorkspaceStatus};
@@ -27,10 +41,19 @@ use narthex_model::{
 use narthex_ring::{PartitionState, Replication};
 use serde::{Deserialize, Serialize};
 
+use crate::identity::{Identities, SessionKeyRecord};
+
 pub use apply::{Applied, Key, apply};
+pub use body::Body;
+pub use change::{Change, ChangeKind, Changed, Expected, Finish, Limit, Tagged};
 pub use codec::{StateError, VERSION, decode, encode};
 pub use command::{ClientToken, Command, CreateWorkspace, Refusal, Registration, Response};
+pub use content::{
+    AnomalyDetector, Configuration, Content, RandomCutForest, RuleFile, Scraper, ScraperLogging, Target, Tolerance,
+};
+pub use exact::Exact;
 pub(crate) use members::is_reader;
+pub use resource::{ResourceId, ResourceKind, ResourceRecord, Status, Version};
 
 /// How long the answer to a client token is remembered, in milliseconds.
 pub const TOKEN_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
@@ -57,6 +80,18 @@ pub struct State {
     pub credentials: BTreeMap<String, CredentialRecord>,
     /// Answers to client tokens, by `account operation token`.
     pub tokens: BTreeMap<String, TokenRecord>,
+    /// Everything that users manage besides workspaces. A copy of the state shares the records.
+    #[serde(default)]
+    pub resources: BTreeMap<ResourceId, Arc<ResourceRecord>>,
+    /// Those whose status waits for the leader.
+    #[serde(default)]
+    pub transitions: BTreeSet<ResourceId>,
+    /// Who there is, and what they may do.
+    #[serde(default)]
+    pub identities: Identities,
+    /// Keys of session tokens, the newest last.
+    #[serde(default)]
+    pub session_keys: Vec<SessionKeyRecord>,
 }
 
 /// Decisions of the first start that never change in place.
@@ -152,6 +187,16 @@ pub struct CredentialRecord {
     pub account: AccountId,
     /// ARN of the user that signs with it.
     pub principal: String,
+    /// Whether it works.
+    #[serde(default = "active")]
+    pub active: bool,
+    /// When it was made.
+    #[serde(default)]
+    pub created_at: TimestampMs,
+}
+
+const fn active() -> bool {
+    true
 }
 
 impl fmt::Debug for CredentialRecord {
@@ -177,6 +222,33 @@ impl State {
         self.instances.iter().filter(move |(_, record)| {
             record.registration.role == Role::Ingester && record.registration.ordinal == partition.0
         })
+    }
+
+    /// Resources of one kind in a workspace, by name.
+    pub fn resources_in(
+        &self,
+        kind: ResourceKind,
+        workspace: WorkspaceId,
+    ) -> impl Iterator<Item = (&ResourceId, &ResourceRecord)> {
+        let found = self.resources.range(ResourceId::in_workspace(kind, workspace, "")..);
+        found
+            .take_while(move |(id, _)| id.kind == kind && id.workspace == Some(workspace))
+            .map(|(id, record)| (id, &**record))
+    }
+
+    /// All scrapers, of every account.
+    pub fn scrapers(&self) -> impl Iterator<Item = (&ResourceId, &ResourceRecord)> {
+        let found = self.resources.range(ResourceId::of_scraper(ResourceKind::Scraper, "")..);
+        found.take_while(|(id, _)| id.kind == ResourceKind::Scraper).map(|(id, record)| (id, &**record))
+    }
+
+    /// The policy in force on a workspace.
+    pub fn resource_policy(&self, workspace: WorkspaceId) -> Option<&Body> {
+        let id = ResourceId::in_workspace(ResourceKind::ResourcePolicy, workspace, "");
+        match &self.resources.get(&id)?.in_force.as_ref()?.content {
+            Content::Policy(document) => Some(document),
+            _ => None,
+        }
     }
 
     /// Incarnation of the disk behind an instance.

@@ -15,9 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     metrics::{Metrics, WatcherGuard},
-    proto::{credential_state, instance_state, ring_state, workspace_state},
+    proto::{
+        credential_state, instance_state, principal_state, resource_key, resource_state, ring_state,
+        session_key, workspace_state,
+    },
     raft::{Machine, View},
-    state::Key,
+    state::{Key, ResourceKind},
 };
 
 /// Which parts of the state a watcher wants.
@@ -27,6 +30,7 @@ pub(crate) struct Topics {
     instances: bool,
     workspaces: bool,
     credentials: bool,
+    resources: bool,
 }
 
 impl Topics {
@@ -37,6 +41,7 @@ impl Topics {
             instances: wants(Topic::Instances),
             workspaces: wants(Topic::Workspaces),
             credentials: wants(Topic::Credentials),
+            resources: request.topics().any(|wanted| wanted == Topic::Resources),
         }
     }
 }
@@ -123,18 +128,33 @@ fn everything(view: &View, topics: Topics) -> WatchEvent {
         event.instances = state.instances.iter().map(|(id, record)| instance_state(id, record)).collect();
     }
     if topics.workspaces {
-        event.workspaces = state.workspaces.iter().map(|(id, record)| workspace_state(*id, record)).collect();
+        event.workspaces =
+            state.workspaces.iter().map(|(id, record)| workspace_state(state, *id, record)).collect();
     }
     if topics.credentials {
         event.credentials =
-            state.credentials.iter().map(|(id, record)| credential_state(id, record)).collect();
+            state.credentials.iter().filter_map(|(id, record)| credential_state(id, record)).collect();
+        event.principals =
+            state.identities.principals().map(|(arn, principal)| principal_state(arn, principal)).collect();
+        event.session_keys = state.session_keys.iter().filter_map(session_key).collect();
+    }
+    if topics.resources {
+        event.resources = state.resources.iter().map(|(id, record)| resource_state(id, record)).collect();
     }
     event
 }
 
-fn delta(view: &View, keys: BTreeSet<&Key>, topics: Topics) -> WatchEvent {
+fn delta(view: &View, changed: BTreeSet<&Key>, topics: Topics) -> WatchEvent {
     let state = &view.state;
     let mut event = WatchEvent { revision: state.revision, ..WatchEvent::default() };
+    // Workspaces are told with their policies.
+    let policies = changed.iter().filter_map(|key| match key {
+        Key::Resource(id) if id.kind == ResourceKind::ResourcePolicy => id.workspace,
+        _ => None,
+    });
+    let concerned: Vec<_> = policies.map(Key::Workspace).collect();
+    let mut keys: BTreeSet<&Key> = changed.into_iter().collect();
+    keys.extend(&concerned);
     for key in keys {
         match key {
             Key::Ring if topics.ring => event.ring = Some(ring_state(state)),
@@ -143,12 +163,25 @@ fn delta(view: &View, keys: BTreeSet<&Key>, topics: Topics) -> WatchEvent {
                 None => event.removed_instances.push(id.to_string()),
             },
             Key::Workspace(id) if topics.workspaces => match state.workspaces.get(id) {
-                Some(record) => event.workspaces.push(workspace_state(*id, record)),
+                Some(record) => event.workspaces.push(workspace_state(state, *id, record)),
                 None => event.removed_workspaces.push(Bytes::copy_from_slice(&id.to_bytes())),
             },
-            Key::Credential(id) if topics.credentials => match state.credentials.get(id) {
-                Some(record) => event.credentials.push(credential_state(id, record)),
-                None => event.removed_credentials.push(id.clone()),
+            Key::Credential(id) if topics.credentials => {
+                match state.credentials.get(id).and_then(|record| credential_state(id, record)) {
+                    Some(credential) => event.credentials.push(credential),
+                    None => event.removed_credentials.push(id.clone()),
+                }
+            }
+            Key::Principal(arn) if topics.credentials => match state.identities.principal(arn) {
+                Some(principal) => event.principals.push(principal_state(arn.clone(), principal)),
+                None => event.removed_principals.push(arn.clone()),
+            },
+            Key::SessionKeys if topics.credentials => {
+                event.session_keys = state.session_keys.iter().filter_map(session_key).collect();
+            }
+            Key::Resource(id) if topics.resources => match state.resources.get(id) {
+                Some(record) => event.resources.push(resource_state(id, record)),
+                None => event.removed_resources.push(resource_key(id)),
             },
             _ => {}
         }

@@ -1,5 +1,13 @@
 //! The API as a table of requests and replies, on a one-node control plane.
 
+mod definitions;
+mod detectors;
+mod policies;
+mod quotas;
+mod scrapers;
+mod settings;
+mod tagging;
+
 use std::time::Duration;
 
 use axum::{
@@ -7,7 +15,10 @@ use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
-use narthex_edge::Authenticated;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use narthex_edge::{Authenticated, Circumstances};
+use narthex_model::TimestampMs;
+use narthex_policy::{Caller, Permissions, Policy, Principal};
 use narthex_service::Components;
 use serde_json::json;
 use tempfile::TempDir;
@@ -33,13 +44,18 @@ struct Answer {
 
 impl Server {
     async fn start(quota: u32) -> Self {
+        Self::with(|limits| limits.workspaces = quota).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Limits)) -> Self {
         let folder = TempDir::new().expect("a folder");
         let mut config = Config::embedded(folder.path().to_owned());
-        config.limits.workspaces = quota;
+        change(&mut config.limits);
         config.bootstrap = Some(Bootstrap {
             account_id: ACCOUNT.parse().expect("digits"),
             access_keys: Vec::new(),
             workspaces: Vec::new(),
+            accounts: Vec::new(),
         });
         let components = Components::from_system(None);
         let plane = ControlPlane::start(&config, &components).await.expect("started");
@@ -51,9 +67,21 @@ impl Server {
     }
 
     async fn call_as(&self, account: &str, method: &str, path: &str, body: &str) -> Answer {
+        self.call_by(caller(account, &[]), method, path, body).await
+    }
+
+    async fn call_by(&self, caller: Caller, method: &str, path: &str, body: &str) -> Answer {
         let who = Authenticated {
-            account: account.parse().expect("digits"),
-            principal: "arn:aws:iam::1:user/a".into(),
+            account: caller.principal.account().expect("one of an account").parse().expect("digits"),
+            caller: caller.into(),
+            access_key_id: None,
+            circumstances: Circumstances {
+                now: TimestampMs(1_795_435_200_000),
+                region: "us-east-1".into(),
+                secure: true,
+                user_agent: None,
+                source: [127, 0, 0, 1].into(),
+            },
             workspace: None,
             request_id: "id".into(),
         };
@@ -72,6 +100,57 @@ impl Server {
         self.call_as(ACCOUNT, method, path, body).await
     }
 
+    /// A call that succeeds with that status.
+    async fn good(&self, status: u16, method: &str, path: &str, body: Value) -> Value {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = self.call(method, path, &text).await;
+        assert_eq!(answer.status, status, "{method} {path}: {} {}", answer.error, answer.body);
+        answer.body
+    }
+
+    /// A call that is refused with that status and error.
+    async fn bad(&self, refusal: (u16, &str), method: &str, path: &str, body: Value) -> Value {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = self.call(method, path, &text).await;
+        assert_eq!(
+            (answer.status, answer.error.as_str()),
+            refusal,
+            "{method} {path} {body}: {}",
+            answer.body
+        );
+        answer.body
+    }
+
+    /// Polls until a status is reached, as clients do.
+    async fn until(&self, path: &str, pointer: &str, wanted: &str) -> Value {
+        for _ in 0..600 {
+            let answer = self.call("GET", path, "").await;
+            if answer.body.pointer(pointer).is_some_and(|status| status == wanted) {
+                return answer.body;
+            }
+            self.components.clock.sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{path} never became {wanted}");
+    }
+
+    async fn until_gone(&self, path: &str) -> Answer {
+        for _ in 0..600 {
+            let answer = self.call("GET", path, "").await;
+            if answer.status == 404 {
+                return answer;
+            }
+            self.components.clock.sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{path} never went");
+    }
+
+    /// A workspace that is ACTIVE: its path.
+    async fn workspace(&self) -> String {
+        let path = format!("/workspaces/{}", self.create("").await);
+        self.until(&path, "/workspace/status/statusCode", "ACTIVE").await;
+        path
+    }
+
     async fn create(&self, body: &str) -> String {
         let answer = self.call("POST", "/workspaces", body).await;
         assert_eq!(answer.status, 202, "{}", answer.body);
@@ -88,6 +167,52 @@ impl Server {
         }
         panic!("the workspace never came into the wanted state");
     }
+}
+
+const INVALID: (u16, &str) = (400, "ValidationException");
+const OVER: (u16, &str) = (402, "ServiceQuotaExceededException");
+const DENIED: (u16, &str) = (403, "AccessDeniedException");
+const MISSING: (u16, &str) = (404, "ResourceNotFoundException");
+const CONFLICT: (u16, &str) = (409, "ConflictException");
+
+/// The root of an account, or with policies a user of it.
+fn caller(account: &str, policies: &[Value]) -> Caller {
+    let name = if policies.is_empty() { "root" } else { "user/someone" };
+    let principal = Principal::from_arn(&format!("arn:aws:iam::{account}:{name}")).expect("an ARN");
+    let policy = |text: &Value| {
+        Policy::parse(&text.to_string(), narthex_policy::Kind::Managed).expect("a policy").into()
+    };
+    let identity = policies.iter().map(policy).collect();
+    Caller { principal, permissions: Permissions { identity, ..Permissions::default() } }
+}
+
+fn base64(text: &str) -> String {
+    BASE64_STANDARD.encode(text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_permission_is_refused_before_anything_is_looked_up() {
+    let server = Server::start(25).await;
+    let path = server.workspace().await;
+    let allow = |action: &str, resource: &str| json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": action, "Resource": resource }] });
+    let arn = format!("arn:aws:aps:us-east-1:{ACCOUNT}:workspace/*");
+    let reader = || caller(ACCOUNT, &[allow("aps:DescribeWorkspace", &arn)]);
+    assert_eq!(server.call_by(reader(), "GET", &path, "").await.status, 200);
+    for (method, path) in [
+        ("DELETE", path.clone()),
+        ("GET", "/workspaces".to_owned()),
+        ("GET", "/workspaces/ws-1/configuration".to_owned()),
+    ] {
+        let answer = server.call_by(reader(), method, &path, "").await;
+        assert_eq!((answer.status, answer.error.as_str()), DENIED, "{method} {path}");
+    }
+    let creator = || caller(ACCOUNT, &[allow("aps:CreateWorkspace", "*")]);
+    assert_eq!(server.call_by(creator(), "POST", "/workspaces", "{}").await.status, 202);
+    let tagged = server.call_by(creator(), "POST", "/workspaces", r#"{"tags": {"k": "v"}}"#).await;
+    assert_eq!(tagged.status, 403);
+    let message = tagged.body["message"].as_str().expect("a text").to_owned();
+    assert!(message.contains("aps:TagResource"), "{message}");
+    server.plane.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,21 +1,19 @@
-//! Workspaces as the API shows them: unset members are left out, times are seconds with a fraction (section 2.5).
+//! Resources as the API shows them: unset members are left out, times are seconds with a fraction (section 2.5).
 
 use narthex_model::{TimestampMs, WorkspaceId};
 use serde_json::{Map, Value, json};
 
 use super::Api;
-use crate::{proto::status_code, state::WorkspaceRecord};
+use crate::{
+    proto::status_code,
+    state::{ResourceRecord, WorkspaceRecord},
+};
 
 impl Api {
-    /// `arn:aws:aps:<region>:<account>:workspace/<id>` (WS-8).
-    fn arn(&self, id: WorkspaceId, record: &WorkspaceRecord) -> String {
-        format!("arn:aws:aps:{}:{}:workspace/{id}", self.region, record.account)
-    }
-
     fn common(&self, id: WorkspaceId, record: &WorkspaceRecord) -> Map<String, Value> {
         let mut members = Map::new();
         members.insert("workspaceId".into(), id.to_string().into());
-        members.insert("arn".into(), self.arn(id, record).into());
+        members.insert("arn".into(), self.workspace_arn(&record.account, id).into());
         members.insert("status".into(), json!({ "statusCode": status_code(record.status) }));
         if !record.tags.is_empty() {
             members.insert("tags".into(), json!(record.tags));
@@ -49,6 +47,23 @@ impl Api {
     }
 }
 
-fn seconds(at: TimestampMs) -> Value {
+/// Seconds since 1970, to the millisecond.
+pub(super) fn seconds(at: TimestampMs) -> Value {
     (at.0 as f64 / 1000.0).into()
+}
+
+/// A status object with its reason.
+pub(super) fn status(record: &ResourceRecord) -> Value {
+    let mut status = json!({ "statusCode": record.status.as_str() });
+    if let Some(reason) = &record.status_reason {
+        status["statusReason"] = reason.as_str().into();
+    }
+    status
+}
+
+/// Adds creation and modification times.
+pub(super) fn with_times(mut members: Value, record: &ResourceRecord) -> Value {
+    members["createdAt"] = seconds(record.created_at);
+    members["modifiedAt"] = seconds(record.modified_at);
+    members
 }

@@ -176,7 +176,8 @@ async fn write_snapshot(
 
 impl RaftSnapshotBuilder<Types> for MachineStore {
     async fn build_snapshot(&mut self) -> Result<Snapshot<Types>, Failure> {
-        let (meta, data) = {
+        // A copy shares the records, so that nothing waits for the encoding of large states.
+        let (meta, state) = {
             let view = self.machine.view();
             let last =
                 view.applied.map_or_else(|| "0-0".to_owned(), |id| format!("{}-{}", id.leader_id, id.index));
@@ -185,8 +186,10 @@ impl RaftSnapshotBuilder<Types> for MachineStore {
                 last_membership: view.membership.clone(),
                 snapshot_id: format!("{last}-{}", view.state.revision),
             };
-            (meta, state::encode(&view.state))
+            (meta, view.state.clone())
         };
+        let encoded = tokio::task::spawn_blocking(move || state::encode(&state)).await;
+        let data = encoded.map_err(|error| StorageIOError::write_snapshot(None, &error))?;
         write_snapshot(&self.store, &meta, &data).await?;
         self.metrics.snapshot(data.len());
         tracing::info!(snapshot = %meta.snapshot_id, bytes = data.len(), "wrote a snapshot of the state");

@@ -225,3 +225,43 @@ fn workspaces_and_leavers_move_on_with_time() {
     assert_eq!(reconcile(&state, &none, TimestampMs(61_999)), []);
     assert_eq!(reconcile(&state, &none, TimestampMs(62_000)), [forget]);
 }
+
+#[test]
+fn resources_move_on_with_time_all_in_one_command() {
+    use crate::state::{Change, ChangeKind, Content, Expected, ResourceId, ResourceKind};
+    let mut state = replay(&[setup(Replication::One), create(1, account(1), None, 0)]);
+    let workspace = narthex_model::WorkspaceId::from_u128(1);
+    let id = |kind| ResourceId::in_workspace(kind, workspace, "");
+    let change = |at, what| {
+        let change =
+            Change { account: account(1), operation: "o".into(), token: None, at: TimestampMs(at), what };
+        Command::Change(Box::new(change))
+    };
+    let logging = Content::Logging(narthex_amp::CloudWatchLogDestination { log_group_arn: "g".into() });
+    for (at, kind, content) in [
+        (1_000, ResourceKind::Logging, logging),
+        (1_100, ResourceKind::QueryLogging, Content::QueryLogging(Vec::new())),
+    ] {
+        let what = ChangeKind::Create { id: id(kind), content, tags: BTreeMap::new(), limits: Vec::new() };
+        apply(&mut state, change(at, what));
+    }
+    let steps = |state: &State, now| {
+        let due = reconcile(state, &Heartbeats::new(), TimestampMs(now)).into_iter();
+        let steps = due.filter_map(|command| match command {
+            Command::Finish { steps } => Some(steps.into_iter().map(|step| step.id.kind).collect::<Vec<_>>()),
+            _ => None,
+        });
+        steps.collect::<Vec<_>>()
+    };
+    assert!(steps(&state, 1_199).is_empty());
+    assert_eq!(steps(&state, 1_200), [[ResourceKind::Logging]]);
+    assert_eq!(steps(&state, 1_300), [[ResourceKind::Logging, ResourceKind::QueryLogging]]);
+    for command in reconcile(&state, &Heartbeats::new(), TimestampMs(1_300)) {
+        apply(&mut state, command);
+    }
+    assert!(state.transitions.is_empty());
+    let what = ChangeKind::Delete { id: id(ResourceKind::Logging), expected: Expected::Anything };
+    apply(&mut state, change(2_000, what));
+    assert!(steps(&state, 2_999).is_empty());
+    assert_eq!(steps(&state, 3_000), [[ResourceKind::Logging]]);
+}

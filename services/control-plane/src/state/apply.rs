@@ -1,8 +1,10 @@
 //! The one function that changes the state, and the list of what it changed for watchers.
 
-use narthex_model::{InstanceId, RingRevision, TimestampMs, WorkspaceId};
+use narthex_model::{InstanceId, RingRevision, WorkspaceId};
 
-use super::{Command, Refusal, Response, State, members, partitions, workspaces};
+use crate::identity::add_session_key;
+
+use super::{Command, Refusal, ResourceId, Response, State, identities, members, partitions, resources, tokens, workspaces};
 
 /// A part of the state that watchers hear of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +17,12 @@ pub enum Key {
     Workspace(WorkspaceId),
     /// One access key.
     Credential(String),
+    /// One user, role or root, by its ARN.
+    Principal(String),
+    /// The keys of session tokens.
+    SessionKeys,
+    /// One resource.
+    Resource(ResourceId),
     /// Something that no watcher sees, such as a token.
     Internal,
 }
@@ -78,11 +86,14 @@ pub(super) enum Outcome {
 
 fn dispatch(state: &mut State, command: Command, changes: &mut Changes) -> Result<Outcome, Refusal> {
     match command {
-        Command::Setup { setup, credentials, workspaces } => {
+        Command::Setup { setup, credentials, workspaces, identities } => {
             if state.setup.is_none() {
                 state.setup = Some(setup);
-                credentials.keys().for_each(|id| changes.note(Key::Credential(id.clone())));
                 state.credentials = credentials;
+                state.identities = identities;
+                state.identities.adopt(&state.credentials);
+                state.credentials.keys().for_each(|id| changes.note(Key::Credential(id.clone())));
+                state.identities.principals().for_each(|(arn, _)| changes.note(Key::Principal(arn)));
                 workspaces.keys().for_each(|id| changes.note(Key::Workspace(*id)));
                 state.workspaces = workspaces;
                 state.ring_revision = changes.ring_revision();
@@ -115,16 +126,20 @@ fn dispatch(state: &mut State, command: Command, changes: &mut Changes) -> Resul
         }
         Command::FinishDelete { workspace } => workspaces::finish_delete(state, workspace, changes),
         Command::ExpireTokens { before } => {
-            expire_tokens(state, before, changes);
+            tokens::expire(state, before, changes);
             Ok(Outcome::Done)
         }
-    }
-}
-
-fn expire_tokens(state: &mut State, before: TimestampMs, changes: &mut Changes) {
-    let count = state.tokens.len();
-    state.tokens.retain(|_, token| token.at >= before);
-    if state.tokens.len() < count {
-        changes.note(Key::Internal);
+        Command::Identity { changes: wanted } => identities::change(state, wanted, changes),
+        Command::AddSessionKey { key } => {
+            if add_session_key(&mut state.session_keys, key) {
+                changes.note(Key::SessionKeys);
+            }
+            Ok(Outcome::Done)
+        }
+        Command::Change(change) => resources::change(state, *change, changes),
+        Command::Finish { steps } => {
+            resources::finish(state, steps, changes);
+            Ok(Outcome::Done)
+        }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::State;
 
 /// Version that this build writes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Why a stored state cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,9 @@ pub fn decode(bytes: &[u8]) -> Result<State, StateError> {
     if version > VERSION {
         return Err(StateError::Newer(version));
     }
-    let Stored { state } = serde_json::from_slice(bytes)?;
+    let Stored { mut state } = serde_json::from_slice(bytes)?;
+    if version < 2 {
+        state.identities.adopt(&state.credentials);
+    }
     Ok(state)
 }

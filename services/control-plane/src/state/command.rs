@@ -11,7 +11,11 @@ use narthex_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{CredentialRecord, Setup, WorkspaceRecord, names};
+use super::{Change, Changed, CredentialRecord, Finish, Setup, WorkspaceRecord, names};
+use crate::{
+    identity::{Identities, IdentityChange, SessionKeyRecord},
+    quota::Quota,
+};
 
 /// One change of the state. Stored in the log: never rename or reorder fields of a released variant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +28,9 @@ pub enum Command {
         credentials: BTreeMap<String, CredentialRecord>,
         /// Workspaces to begin with.
         workspaces: BTreeMap<WorkspaceId, WorkspaceRecord>,
+        /// Who there is to begin with. A key of a user that is not among them brings an administrator of that name.
+        #[serde(default)]
+        identities: Identities,
     },
     /// An instance joins or comes back.
     Register {
@@ -116,6 +123,23 @@ pub enum Command {
         /// Exclusive.
         before: TimestampMs,
     },
+    /// Identities or keys change: all of it or nothing.
+    Identity {
+        /// In order.
+        changes: Vec<IdentityChange>,
+    },
+    /// Another key for session tokens, if one is due.
+    AddSessionKey {
+        /// The key; its number follows the newest.
+        key: SessionKeyRecord,
+    },
+    /// A user changes something through the API.
+    Change(Box<Change>),
+    /// Transitions of resources are complete.
+    Finish {
+        /// Each decided on a revision of its record.
+        steps: Vec<Finish>,
+    },
 }
 
 impl Command {
@@ -137,6 +161,10 @@ impl Command {
             Self::DeleteWorkspace { .. } => "delete_workspace",
             Self::FinishDelete { .. } => "finish_delete",
             Self::ExpireTokens { .. } => "expire_tokens",
+            Self::Identity { .. } => "identity",
+            Self::AddSessionKey { .. } => "add_session_key",
+            Self::Change(change) => change.what.name(),
+            Self::Finish { .. } => "finish",
         }
     }
 }
@@ -203,6 +231,8 @@ pub enum Response {
         /// Its record.
         record: Box<WorkspaceRecord>,
     },
+    /// A resource as the command left it.
+    Changed(Changed),
     /// Nothing was changed.
     Refused(Refusal),
 }
@@ -262,4 +292,48 @@ pub enum Refusal {
         /// The limit.
         limit: u32,
     },
+    /// Another quota is used up.
+    #[error("Limit exceeded. Maximum {quota}: {limit}")]
+    QuotaExceeded {
+        /// Which.
+        quota: Quota,
+        /// How much there may be.
+        limit: u64,
+    },
+    /// Identities would not make sense.
+    #[error("{0}")]
+    Identity(String),
+    /// No such resource of this account.
+    #[error("Resource not found")]
+    UnknownResource,
+    /// What it would belong to does not exist.
+    #[error("Scraper not found")]
+    UnknownParent,
+    /// The workspace that a scraper would write to does not exist.
+    #[error("The destination workspace does not exist")]
+    UnknownDestination,
+    /// It was created before.
+    #[error("Resource already exists")]
+    Exists,
+    /// A change is under way.
+    #[error("Resource is not in a state that allows the operation")]
+    ResourceBusy,
+    /// A conditional change found something else.
+    #[error("The revision is not the current one")]
+    StaleRevision,
+    /// A resource would have too many tags.
+    #[error("a resource has at most {limit} tags")]
+    TooManyTags {
+        /// The limit.
+        limit: u32,
+    },
+    /// A scraper to another account's workspace.
+    #[error("a workspace of another account needs a role configuration")]
+    RolesForOtherAccount,
+    /// A scraper to a workspace with a customer's key.
+    #[error("a workspace with a customer managed key needs a role configuration")]
+    RolesForCustomerKey,
+    /// The content is not of the kind that the id names.
+    #[error("the content is of another kind of resource")]
+    WrongContent,
 }

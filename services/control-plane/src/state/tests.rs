@@ -19,11 +19,14 @@ pub(crate) fn setup(replication: Replication) -> Command {
         secret_access_key: "secret".into(),
         account: account(1),
         principal: "arn:aws:iam::000000000001:user/admin".into(),
+        active: true,
+        created_at: TimestampMs(0),
     };
     Command::Setup {
         setup: Setup { replication, zones, page_secret: "00".repeat(32) },
         credentials: [("AKIA".to_owned(), credential)].into(),
         workspaces: BTreeMap::new(),
+        identities: Default::default(),
     }
 }
 
@@ -73,7 +76,7 @@ pub(crate) fn create(id: u128, account: AccountId, token: Option<ClientToken>, a
     Command::CreateWorkspace(CreateWorkspace { id: WorkspaceId::from_u128(id), record, quota: 3, token })
 }
 
-fn token(text: &str, fingerprint: &str) -> Option<ClientToken> {
+pub(crate) fn token(text: &str, fingerprint: &str) -> Option<ClientToken> {
     Some(ClientToken { token: text.into(), fingerprint: fingerprint.into() })
 }
 
@@ -84,7 +87,7 @@ fn instance() -> impl Strategy<Value = InstanceId> {
     ]
 }
 
-fn any_token() -> impl Strategy<Value = Option<ClientToken>> {
+pub(crate) fn any_token() -> impl Strategy<Value = Option<ClientToken>> {
     proptest::option::of((0u8..3, 0u8..2).prop_map(|(token, print)| ClientToken {
         token: format!("t{token}"),
         fingerprint: print.to_string(),
@@ -122,6 +125,7 @@ pub(crate) fn any_command() -> impl Strategy<Value = Command> {
         }),
         workspace().prop_map(|workspace| Command::FinishDelete { workspace }),
         at().prop_map(|before| Command::ExpireTokens { before }),
+        super::resource_tests::any_change(),
     ]
 }
 
@@ -177,8 +181,8 @@ proptest! {
 
 #[test]
 fn a_newer_version_is_refused() {
-    let bytes = br#"{"version": 2, "state": {"of": "the future"}}"#;
-    assert!(matches!(decode(bytes), Err(StateError::Newer(2))));
+    let bytes = br#"{"version": 3, "state": {"of": "the future"}}"#;
+    assert!(matches!(decode(bytes), Err(StateError::Newer(3))));
     assert!(matches!(decode(br#"{"version": 1}"#), Err(StateError::Malformed(_))));
 }
 

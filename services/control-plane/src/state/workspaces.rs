@@ -1,14 +1,13 @@
-//! Life of a workspace, and the answers to client tokens.
-//!
-//! A token is looked at before anything else, so that a repeated call gets its first answer even when the workspace has
-//! gone on since (or is gone).
+//! Life of a workspace.
 
 use narthex_cluster::WorkspaceStatus;
 use narthex_model::{AccountId, TimestampMs, WorkspaceId};
 
 use super::{
-    ClientToken, CreateWorkspace, Key, Refusal, Response, State, TOKEN_LIFE_MS, TokenRecord, WorkspaceRecord,
+    ClientToken, CreateWorkspace, Key, Refusal, Response, State, WorkspaceRecord,
     apply::{Changes, Outcome},
+    resources,
+    tokens::{Scoped, once},
 };
 
 /// The common part of a change that a client asked for.
@@ -17,43 +16,6 @@ pub(super) struct Asked {
     pub(super) account: AccountId,
     pub(super) token: Option<ClientToken>,
     pub(super) at: TimestampMs,
-}
-
-/// A token in the scope of its account and operation.
-struct Scoped {
-    key: String,
-    fingerprint: String,
-    at: TimestampMs,
-}
-
-impl Scoped {
-    fn new(
-        operation: &str,
-        account: &AccountId,
-        token: Option<ClientToken>,
-        at: TimestampMs,
-    ) -> Option<Self> {
-        let ClientToken { token, fingerprint } = token?;
-        Some(Self { key: format!("{account} {operation} {token}"), fingerprint, at })
-    }
-}
-
-/// The first answer, if the token was used before.
-fn answered(state: &State, token: Option<&Scoped>) -> Result<Option<Response>, Refusal> {
-    let Some(token) = token else { return Ok(None) };
-    match state.tokens.get(&token.key) {
-        Some(known) if token.at.0.saturating_sub(known.at.0) >= TOKEN_LIFE_MS => Ok(None),
-        Some(known) if known.fingerprint == token.fingerprint => Ok(Some(known.answer.clone())),
-        Some(_) => Err(Refusal::TokenReused),
-        None => Ok(None),
-    }
-}
-
-fn remember(state: &mut State, token: Option<Scoped>, answer: Response, changes: &mut Changes) {
-    if let Some(Scoped { key, fingerprint, at }) = token {
-        state.tokens.insert(key, TokenRecord { at, fingerprint, answer });
-        changes.note(Key::Internal);
-    }
 }
 
 pub(super) fn create(
@@ -66,31 +28,33 @@ pub(super) fn create(
         return Err(Refusal::NotSetUp);
     }
     let token = Scoped::new("CreateWorkspace", &record.account, token, record.created_at);
-    if let Some(answer) = answered(state, token.as_ref())? {
-        return Ok(Outcome::Answer(answer));
-    }
-    if let Some(existing) = state.workspaces.get(&id) {
-        return if existing.account == record.account && existing.created_at == record.created_at {
-            Ok(Outcome::Answer(Response::Workspace { id, record: Box::new(record) }))
-        } else {
-            Err(Refusal::WorkspaceBusy)
+    once(state, token, changes, |state, changes| {
+        if let Some(existing) = state.workspaces.get(&id) {
+            return if existing.account == record.account && existing.created_at == record.created_at {
+                Ok(Outcome::Answer(Response::Workspace { id, record: Box::new(record) }))
+            } else {
+                Err(Refusal::WorkspaceBusy)
+            };
+        }
+        let counts = |held: &&WorkspaceRecord| {
+            held.account == record.account && held.status != WorkspaceStatus::Deleting
         };
-    }
-    let counts =
-        |held: &&WorkspaceRecord| held.account == record.account && held.status != WorkspaceStatus::Deleting;
-    if state.workspaces.values().filter(counts).count() >= quota as usize {
-        return Err(Refusal::Quota { limit: quota });
-    }
-    let answer = Response::Workspace { id, record: Box::new(record.clone()) };
-    state.workspaces.insert(id, record);
-    changes.note(Key::Workspace(id));
-    remember(state, token, answer.clone(), changes);
-    Ok(Outcome::Answer(answer))
+        if state.workspaces.values().filter(counts).count() >= quota as usize {
+            return Err(Refusal::Quota { limit: quota });
+        }
+        state.workspaces.insert(id, record.clone());
+        changes.note(Key::Workspace(id));
+        Ok(Outcome::Answer(Response::Workspace { id, record: Box::new(record) }))
+    })
 }
 
 /// The workspace, if it is this account's and not on its way out.
-fn usable<'a>(state: &'a mut State, asked: &Asked) -> Result<&'a mut WorkspaceRecord, Refusal> {
-    let record = state.workspaces.get_mut(&asked.workspace).filter(|record| record.account == asked.account);
+pub(super) fn usable<'a>(
+    state: &'a mut State,
+    workspace: WorkspaceId,
+    account: &AccountId,
+) -> Result<&'a mut WorkspaceRecord, Refusal> {
+    let record = state.workspaces.get_mut(&workspace).filter(|record| record.account == *account);
     let record = record.ok_or(Refusal::UnknownWorkspace)?;
     if record.status == WorkspaceStatus::Deleting { Err(Refusal::WorkspaceBusy) } else { Ok(record) }
 }
@@ -102,29 +66,25 @@ pub(super) fn update_alias(
     changes: &mut Changes,
 ) -> Result<Outcome, Refusal> {
     let token = Scoped::new("UpdateWorkspaceAlias", &asked.account, asked.token.take(), asked.at);
-    if let Some(answer) = answered(state, token.as_ref())? {
-        return Ok(Outcome::Answer(answer));
-    }
-    let record = usable(state, &asked)?;
-    if record.alias != alias {
-        record.alias = alias;
-        changes.note(Key::Workspace(asked.workspace));
-    }
-    remember(state, token, Response::Done { revision: changes.revision }, changes);
-    Ok(Outcome::Done)
+    once(state, token, changes, |state, changes| {
+        let record = usable(state, asked.workspace, &asked.account)?;
+        if record.alias != alias {
+            record.alias = alias;
+            changes.note(Key::Workspace(asked.workspace));
+        }
+        Ok(Outcome::Done)
+    })
 }
 
 pub(super) fn delete(state: &mut State, mut asked: Asked, changes: &mut Changes) -> Result<Outcome, Refusal> {
     let token = Scoped::new("DeleteWorkspace", &asked.account, asked.token.take(), asked.at);
-    if let Some(answer) = answered(state, token.as_ref())? {
-        return Ok(Outcome::Answer(answer));
-    }
-    let record = usable(state, &asked)?;
-    record.status = WorkspaceStatus::Deleting;
-    record.changed_at = asked.at;
-    changes.note(Key::Workspace(asked.workspace));
-    remember(state, token, Response::Done { revision: changes.revision }, changes);
-    Ok(Outcome::Done)
+    once(state, token, changes, |state, changes| {
+        let record = usable(state, asked.workspace, &asked.account)?;
+        record.status = WorkspaceStatus::Deleting;
+        record.changed_at = asked.at;
+        changes.note(Key::Workspace(asked.workspace));
+        Ok(Outcome::Done)
+    })
 }
 
 pub(super) fn finish_create(
@@ -149,6 +109,7 @@ pub(super) fn finish_delete(
     if record.status == WorkspaceStatus::Deleting {
         state.workspaces.remove(&id);
         changes.note(Key::Workspace(id));
+        resources::remove_all_of(state, id, changes);
     }
     Ok(Outcome::Done)
 }
