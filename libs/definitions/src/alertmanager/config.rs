@@ -34,7 +34,8 @@ pub struct Config {
 const KEYS: [&str; 7] =
     ["global", "route", "inhibit_rules", "receivers", "templates", "mute_time_intervals", "time_intervals"];
 
-const UNSUPPORTED: [(&str, &str); 1] = [("tracing", "the service traces itself")];
+const UNSUPPORTED: [(&str, &str); 2] =
+    [("event_recorder", "the service writes its own log"), ("tracing", "the service traces itself")];
 
 const OTHER_RECEIVERS: &str = "receivers are sns_configs and pagerduty_configs";
 

@@ -52,9 +52,10 @@ pub struct Sigv4 {
 const KEYS: [&str; 8] =
     ["send_resolved", "sigv4", "topic_arn", "phone_number", "target_arn", "subject", "message", "attributes"];
 
-const UNSUPPORTED: [(&str, &str); 3] = [
+const UNSUPPORTED: [(&str, &str); 4] = [
     ("api_url", "the service chooses the endpoint"),
     ("http_config", "external proxies cannot be used"),
+    ("use_aws_http_client", "the service chooses its client"),
     ("Http_config", "external proxies cannot be used"),
 ];
 

@@ -97,7 +97,7 @@ impl Role {
     fn looks_at(self) -> &'static [Self] {
         match self {
             Self::Node => &[Self::Node],
-            Self::Pod => &[Self::Pod],
+            Self::Pod => &[Self::Pod, Self::Node],
             Self::Service => &[Self::Service],
             Self::Endpoints => &[Self::Pod, Self::Service, Self::Endpoints],
             Self::EndpointSlice => &[Self::Pod, Self::Service, Self::EndpointSlice],
