@@ -113,25 +113,13 @@ impl UserIdentity {
 
     pub(crate) fn to_json(&self) -> Value {
         match self {
-            Self::Root { account, access_key_id } => with_key(
-                json!({
-                    "type": "Root",
-                    "principalId": account.as_str(),
-                    "arn": format!("arn:aws:iam::{account}:root"),
-                    "accountId": account.as_str(),
-                }),
-                access_key_id.as_deref(),
-            ),
+            Self::Root { account, access_key_id } => {
+                let arn = format!("arn:aws:iam::{account}:root");
+                with_key(named("Root", account, account.as_str(), &arn), access_key_id.as_deref())
+            }
             Self::User { account, arn, id, access_key_id } => {
-                let mut user = with_key(
-                    json!({
-                        "type": "IAMUser",
-                        "principalId": id.as_deref().unwrap_or_default(),
-                        "arn": arn,
-                        "accountId": account.as_str(),
-                    }),
-                    access_key_id.as_deref(),
-                );
+                let user = named("IAMUser", account, id.as_deref().unwrap_or_default(), arn);
+                let mut user = with_key(user, access_key_id.as_deref());
                 user["userName"] = name_of(arn).into();
                 user
             }
@@ -145,15 +133,8 @@ impl UserIdentity {
                 multi_factor,
                 provider,
             } => {
-                let mut role = with_key(
-                    json!({
-                        "type": "AssumedRole",
-                        "principalId": id,
-                        "arn": arn,
-                        "accountId": account.as_str(),
-                    }),
-                    access_key_id.as_deref(),
-                );
+                let role = named("AssumedRole", account, id, arn);
+                let mut role = with_key(role, access_key_id.as_deref());
                 let federation = provider
                     .as_ref()
                     .map(|provider| ("federatedProvider".to_owned(), provider.as_str().into()));
@@ -173,15 +154,10 @@ impl UserIdentity {
                 });
                 role
             }
-            Self::FederatedUser { account, arn, access_key_id } => with_key(
-                json!({
-                    "type": "FederatedUser",
-                    "principalId": format!("{account}:{}", name_of(arn)),
-                    "arn": arn,
-                    "accountId": account.as_str(),
-                }),
-                access_key_id.as_deref(),
-            ),
+            Self::FederatedUser { account, arn, access_key_id } => {
+                let id = format!("{account}:{}", name_of(arn));
+                with_key(named("FederatedUser", account, &id, arn), access_key_id.as_deref())
+            }
             Self::Service { name } => json!({ "type": "AWSService", "invokedBy": name }),
             Self::Unknown { account, principal, access_key_id } => {
                 let mut unknown = json!({ "type": "Unknown" });
@@ -195,6 +171,10 @@ impl UserIdentity {
             }
         }
     }
+}
+
+fn named(kind: &str, account: &AccountId, id: &str, arn: &str) -> Value {
+    json!({ "type": kind, "principalId": id, "arn": arn, "accountId": account.as_str() })
 }
 
 fn with_key(mut identity: Value, access_key_id: Option<&str>) -> Value {

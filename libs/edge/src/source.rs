@@ -90,7 +90,8 @@ mod tests {
             ("x-forwarded-for", "2.2.2.2"),
             ("x-forwarded-for", "10.9.9.9"),
         ][..];
-        let cases: &[(&str, &[(&str, &str)], &str)] = &[
+        type Case<'a> = (&'a str, &'a [(&'static str, &'a str)], &'a str);
+        let cases: &[Case<'_>] = &[
             ("9.9.9.9:1", chain, "9.9.9.9"),
             ("10.0.0.1:1", chain, "2.2.2.2"),
             ("10.0.0.1:1", split, "2.2.2.2"),
