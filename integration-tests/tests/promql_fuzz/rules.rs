@@ -13,6 +13,7 @@ use narthex_promql::{
     ast::{AggregateOp, BinaryOp, ExprKind},
 };
 
+pub(crate) use self::forms::same_but_names;
 use self::forms::{Form, is_histogram, reads};
 use crate::promql_fuzz::culprits::Culprit;
 
@@ -154,6 +155,19 @@ fn takes_first_parameter(expr: &Expr) -> bool {
     does || expr.children().into_iter().any(takes_first_parameter)
 }
 
+/// Whether only totals of histograms are asked for, here or below, whose resets are looked for in a subquery.
+fn totals_of_subqueries(expr: &Expr) -> bool {
+    let counts_resets = |expr: &Expr| {
+        matches!(function(expr), "rate" | "increase" | "resets" | "irate")
+            && has_subquery(expr)
+            && is_histogram(expr)
+    };
+    let children = expr.children();
+    let is_total = matches!(function(expr), "histogram_avg" | "histogram_count" | "histogram_sum");
+    is_total && children.iter().any(|child| counts_resets(child.unwrapped()))
+        || children.into_iter().any(totals_of_subqueries)
+}
+
 fn has_subquery(expr: &Expr) -> bool {
     expr.children().iter().any(|child| matches!(child.unwrapped().kind, ExprKind::Subquery(_)))
 }
@@ -206,6 +220,8 @@ pub(crate) const RULES: &[Rule] = &[
         |expr| matches!(function(expr), "rate" | "increase" | "resets" | "irate") && has_subquery(expr) && is_histogram(expr), forms::same_keys),
     operation("totals of gauges", "#17127, #17141: where only counts and sums of histograms matter, buckets do not tell of resets of gauges", (3, 7),
         |expr| totals(expr) && reads(expr, &["levels", "mixed"]), forms::same_keys),
+    operation("totals of subqueries", "#16879: where only totals matter resets have hints, which were taken out of subqueries that leave samples out", (3, 6),
+        totals_of_subqueries, forms::same_keys),
     operation("quantiles of less than nothing", "of counts below zero the last bucket that is looked at is taken, empty or not", NEVER,
         |expr| function(expr) == "histogram_quantile" && expr.to_string().contains('-'), forms::same_keys),
     operation("averages of histograms", "#15687: avg adds histograms up, with wide zero buckets as sum does, and divides then", (3, 10),

@@ -202,7 +202,7 @@ fn same_without(expected: &Answer, found: &Answer, without: &[&str], may_lack: b
 const NAME: [&str; 3] = ["__name__", "__type__", "__unit__"];
 
 /// The same but for names.
-pub(super) fn same_but_names(expected: &Answer, found: &Answer) -> bool {
+pub(crate) fn same_but_names(expected: &Answer, found: &Answer) -> bool {
     same_without(expected, found, &NAME, false)
 }
 
