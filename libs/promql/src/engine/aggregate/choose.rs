@@ -88,7 +88,9 @@ pub(in crate::engine) fn decided(fragment: &Fragment, columns: &[Column]) -> boo
             let mut values: Vec<f64> = floats.collect();
             values.sort_by(|a, b| compare_values(Some(*a), Some(*b), top));
             let from = if fragment.steps == 1 { 1 } else { k.max(1) };
-            (from..=k).all(|next| next >= values.len() || !same(values[next - 1], values[next]))
+            // However many are asked for, there are no more than these.
+            let to = values.len().min(k.saturating_add(1));
+            (from..to).all(|next| !same(values[next - 1], values[next]))
         })
     })
 }
@@ -201,6 +203,10 @@ fn best(
     top: bool,
     ignored: &mut bool,
 ) -> Vec<usize> {
+    if whole(k) == 0 {
+        // Then Prometheus looks at no sample, so it notes no histogram either.
+        return Vec::new();
+    }
     let mut kept = Heap::new(top, whole(k));
     for member in members {
         match columns[*member].get(at) {
