@@ -26,6 +26,9 @@ pub enum Error {
     /// Bootstrap file.
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
+    /// Audit log.
+    #[error(transparent)]
+    Audit(#[from] narthex_edge::AuditError),
     /// Data folder.
     #[error("cannot use the data folder {path}: {source}")]
     Folder {

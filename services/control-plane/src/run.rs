@@ -2,10 +2,10 @@
 
 use axum::Router;
 use narthex_cluster::{ControlPlane as Control, Member};
-use narthex_edge::Edge;
+use narthex_edge::{Audit, Edge, Sharing};
 use narthex_service::{
     Components,
-    server::{ServerOptions, Serving, bind, serve},
+    server::{ServerOptions, Serving, bind, serve, serve_public},
 };
 use narthex_telemetry::{Protocol, RequestLayer, RequestMetrics, admin_router};
 use tower::Layer;
@@ -18,7 +18,8 @@ const SERVICE: &str = "control-plane";
 pub async fn run(config: Config, components: Components) -> Result<(), Error> {
     let condition = components.health.condition("consensus");
     let plane = ControlPlane::start(&config, &components).await?;
-    let servers = listen(&config, &components, &plane).await?;
+    let audit = Audit::start(&config.edge.audit, &config.public.region, &components)?;
+    let servers = listen(&config, &components, &plane, audit.clone()).await?;
     tracing::info!(node = config.node_id, api = %config.listen, grpc = %config.grpc_listen, "control plane started");
     tokio::spawn(plane.clone().report_readiness(condition, components.clone()));
     let outcome = tokio::select! {
@@ -32,6 +33,7 @@ pub async fn run(config: Config, components: Components) -> Result<(), Error> {
     for server in servers {
         server.stopped().await;
     }
+    audit.close().await;
     plane.stop().await;
     outcome
 }
@@ -40,11 +42,11 @@ async fn listen(
     config: &Config,
     components: &Components,
     plane: &ControlPlane,
+    audit: Audit,
 ) -> Result<Vec<Serving>, Error> {
     let grpc_listener = bind(config.grpc_listen).await?;
     let listener = bind(config.listen).await?;
-    let url = config.public.public_url.clone();
-    let url = url.unwrap_or_else(|| format!("http://{}", listener.local_addr().unwrap_or(config.listen)));
+    let url = config.public.url(listener.local_addr().unwrap_or(config.listen));
 
     let grpc_metrics = RequestMetrics::new(&components.registry, SERVICE, Protocol::Grpc);
     let grpc = RequestLayer::new(Protocol::Grpc, grpc_metrics, components.clock.clone())
@@ -54,7 +56,8 @@ async fn listen(
 
     // The edge reads keys from the same watched snapshot as everywhere else.
     let member = Member::watch(Control::local(plane.control(), components.clock.clone()), components);
-    let edge = Edge::new(config.edge.options(&config.public), member.cluster(), components, SERVICE);
+    let options = config.edge.options(&config.public).shared_by(Sharing::Processes(config.members().len()));
+    let edge = Edge::audited(options, member.cluster(), components, SERVICE, audit);
     let metrics = RequestMetrics::new(&components.registry, SERVICE, Protocol::Http);
     let api = edge.wrap(plane.api(config, &url, &components.random));
     let api = RequestLayer::new(Protocol::Http, metrics, components.clock.clone()).layer(api);
@@ -64,6 +67,6 @@ async fn listen(
         Some(address) => servers.push(serve(bind(address).await?, admin, ServerOptions::http(), components)?),
         None => public = public.merge(admin),
     }
-    servers.push(serve(listener, public, ServerOptions::http(), components)?);
+    servers.push(serve_public(listener, public, &config.public, components)?);
     Ok(servers)
 }

@@ -7,11 +7,11 @@ use std::{io, net::SocketAddr};
 
 use axum::Router;
 use narthex_cluster::{AddressError, ControlPlane, Member, Registration, Role};
-use narthex_edge::Edge;
+use narthex_edge::{Audit, AuditError, Edge, Sharing};
 use narthex_rpc::{PeerOptions, Peers};
 use narthex_service::{
     Components, OpenListener,
-    server::{ServerOptions, Serving, bind, serve},
+    server::{ServerOptions, Serving, bind, serve, serve_public},
 };
 use narthex_telemetry::{Protocol, RequestLayer, RequestMetrics, admin_router};
 use tonic::Code;
@@ -28,6 +28,9 @@ pub enum RunError {
     /// A listen address cannot be used.
     #[error(transparent)]
     Listen(#[from] io::Error),
+    /// The audit log cannot be written.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// Unsigned requests would be taken from other machines.
     #[error(transparent)]
     OpenToAll(#[from] OpenListener),
@@ -45,12 +48,16 @@ pub async fn run(config: Config, components: Components) -> Result<(), RunError>
     let member = Member::watch(control, &components);
     let peers = Peers::new(PeerOptions::default(), components.clock.clone());
     let distributor = Distributor::new((&config.write).into(), member.cluster(), peers, &components);
-    let servers = serve_all(&config, &distributor, &member, &components).await?;
+    let audit = Audit::start(&config.edge.audit, &config.public.region, &components)?;
+    let options = config.edge.options(&config.public).shared_by(Sharing::Role(Role::Distributor));
+    let edge = Edge::audited(options, member.cluster(), &components, "distributor", audit.clone());
+    let servers = serve_all(&config, &distributor, &edge, &components).await?;
     let outcome = take_part(&config, &distributor, &member, servers[0].local_addr(), &components).await;
     components.shutdown.cancel();
     for server in servers {
         server.stopped().await;
     }
+    audit.close().await;
     member.leave().await;
     outcome
 }
@@ -59,11 +66,9 @@ pub async fn run(config: Config, components: Components) -> Result<(), RunError>
 async fn serve_all(
     config: &Config,
     distributor: &Distributor,
-    member: &Member,
+    edge: &Edge,
     components: &Components,
 ) -> Result<Vec<Serving>, RunError> {
-    let options = config.edge.options(&config.public);
-    let edge = Edge::new(options, member.cluster(), components, "distributor");
     let metrics = RequestMetrics::new(&components.registry, "distributor", Protocol::Http);
     let observed = RequestLayer::new(Protocol::Http, metrics, components.clock.clone());
     let public = Router::new().fallback_service(observed.layer(edge.wrap(distributor.routes())));
@@ -78,7 +83,7 @@ async fn serve_all(
         }
     };
     let listener = bind(config.listen).await?;
-    servers.insert(0, serve(listener, app, ServerOptions::http(), components)?);
+    servers.insert(0, serve_public(listener, app, &config.public, components)?);
     tracing::info!(listen = %servers[0].local_addr(), "serving remote write");
     Ok(servers)
 }

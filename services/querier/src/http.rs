@@ -5,7 +5,6 @@
 
 mod api;
 mod call;
-mod cors;
 mod error;
 mod explain;
 mod gate;
@@ -31,6 +30,5 @@ mod http_test;
 mod params_test;
 
 pub(crate) use api::Api;
-pub(crate) use cors::allow_browsers;
 pub(crate) use error::{ApiError, ErrorKind};
 pub(crate) use router::router;

@@ -18,7 +18,7 @@ mod run;
 
 pub use config::{Config, QueryArgs, QuerySettings};
 pub use memory::{MemoryArgs, MemoryLimits};
-pub use querier::{Querier, routes_over, with_cors};
+pub use querier::{Querier, routes_over};
 pub use ranges::{CacheArgs, CacheSettings};
 pub use reads::{History, Lookup, Reads};
 pub use run::{RunError, run};

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fmt, sync::Arc};
 
-use axum::{Router, middleware};
+use axum::Router;
 use narthex_cluster::{Cluster, Snapshot};
 use narthex_model::Zone;
 use narthex_rpc::Peers;
@@ -10,7 +10,7 @@ use narthex_service::{Components, Condition};
 
 use crate::{
     config::QuerySettings,
-    http::{Api, allow_browsers, router},
+    http::{Api, router},
     metrics::Metrics,
     ranges::Ranges,
     read::{Catalogue, Limits, Owners, PeerOwners, Reader, ReaderParts, registered},
@@ -135,9 +135,4 @@ impl fmt::Debug for Querier {
 pub fn routes_over(reads: Arc<dyn Reads>, settings: QuerySettings, components: &Components) -> Router {
     let metrics = Metrics::register(&mut components.registry.lock());
     router(Arc::new(Api::new(reads, settings, components, metrics)))
-}
-
-/// Puts the answers to browsers' preflights in front of everything, the edge included.
-pub fn with_cors(router: Router) -> Router {
-    router.layer(middleware::from_fn(allow_browsers))
 }

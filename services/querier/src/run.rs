@@ -20,13 +20,13 @@ use axum::{
 };
 use narthex_bucket::BucketError;
 use narthex_cluster::{AddressError, ControlPlane, Member, Registration, Role};
-use narthex_edge::Edge;
+use narthex_edge::{Audit, AuditError, Edge, Sharing};
 use narthex_manifest::{ManifestSettings, ManifestStore, MarginsError};
 use narthex_model::{WindowLength, WindowLengthError};
 use narthex_rpc::{PeerOptions, Peers};
 use narthex_service::{
     Components, OpenListener,
-    server::{ServerOptions, Serving, bind, serve},
+    server::{ServerOptions, Serving, bind, serve, serve_public},
 };
 use narthex_telemetry::{Protocol, RequestLayer, RequestMetrics, admin_router};
 use tonic::{Code, Status};
@@ -36,7 +36,6 @@ use crate::{
     Querier,
     config::Config,
     http::{ApiError, ErrorKind},
-    querier::with_cors,
     read::Catalogue,
 };
 
@@ -58,6 +57,9 @@ pub enum RunError {
     /// No such margins.
     #[error(transparent)]
     Margins(#[from] MarginsError),
+    /// The audit log cannot be written.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// Unsigned requests would be taken from other machines.
     #[error(transparent)]
     OpenToAll(#[from] OpenListener),
@@ -78,12 +80,16 @@ pub async fn run(config: Config, components: Components) -> Result<(), RunError>
     let catalogue = catalogue(&config, &components)?;
     let querier = Querier::new((&config.query).into(), member.cluster(), peers, catalogue, zone, &components);
     let door = Door::default();
-    let servers = serve_all(&config, &querier, &door, &member, &components).await?;
+    let audit = Audit::start(&config.edge.audit, &config.public.region, &components)?;
+    let options = config.edge.options(&config.public).shared_by(Sharing::Role(Role::Querier));
+    let edge = Edge::audited(options, member.cluster(), &components, "querier", audit.clone());
+    let servers = serve_all(&config, &querier, &door, &edge, &components).await?;
     let outcome = take_part(&config, &querier, &door, &member, servers[0].local_addr(), &components).await;
     components.shutdown.cancel();
     for server in servers {
         server.stopped().await;
     }
+    audit.close().await;
     member.leave().await;
     outcome
 }
@@ -110,12 +116,11 @@ async fn serve_all(
     config: &Config,
     querier: &Querier,
     door: &Door,
-    member: &Member,
+    edge: &Edge,
     components: &Components,
 ) -> Result<Vec<Serving>, RunError> {
-    let edge = Edge::new(config.edge.options(&config.public), member.cluster(), components, "querier");
     let routes = querier.routes().layer(middleware::from_fn_with_state(door.clone(), pass));
-    let public = with_cors(edge.wrap(routes));
+    let public = edge.wrap(routes);
     let admin = admin_router(components.registry.clone(), components.health.clone());
     let metrics = RequestMetrics::new(&components.registry, "querier", Protocol::Http);
     let layer = RequestLayer::new(Protocol::Http, metrics, components.clock.clone());
@@ -130,7 +135,7 @@ async fn serve_all(
     };
     let app = Router::new().fallback_service(layer.layer(app));
     let listener = bind(config.listen).await?;
-    servers.insert(0, serve(listener, app, ServerOptions::http(), components)?);
+    servers.insert(0, serve_public(listener, app, &config.public, components)?);
     tracing::info!(listen = %servers[0].local_addr(), "serving the query API");
     Ok(servers)
 }

@@ -6,7 +6,7 @@ use clap::Parser;
 use narthex_bucket::{BucketArgs, BucketUrl};
 use narthex_compactor::CollectArgs;
 use narthex_distributor::WriteArgs;
-use narthex_edge::EdgeSettings;
+use narthex_edge::{AuditSettings, EdgeSettings};
 use narthex_ingester::DataArgs;
 use narthex_querier::QueryArgs;
 use narthex_service::{AdminSettings, DataClockSettings, PublicSettings};
@@ -89,6 +89,11 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// The audit log as set, or a file in the data directory.
+    pub(super) fn audit(&self) -> AuditSettings {
+        self.edge.audit.or_file(self.data.data_dir.join("audit/audit.log"))
+    }
+
     /// The bucket as set, or the folder in the data directory.
     pub(super) fn bucket(&self) -> std::io::Result<BucketArgs> {
         let mut bucket = self.bucket.clone();

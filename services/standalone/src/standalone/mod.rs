@@ -15,8 +15,7 @@ use anyhow::Context;
 use axum::Router;
 use narthex_cluster::Member;
 use narthex_control_plane::{Bootstrap, ControlPlane};
-use narthex_edge::Edge;
-use narthex_querier::with_cors;
+use narthex_edge::{Audit, Edge};
 use narthex_service::{
     Components,
     server::{self, ServerOptions},
@@ -49,13 +48,11 @@ pub(crate) async fn run(config: Config, components: Components) -> anyhow::Resul
 
     // Before anything is replayed, so that /ready tells how far it is.
     let api = control_plane.api(&settings, &public_url, &components.random).merge(plane.routes());
-    let edge = Edge::new(config.edge.options(&config.public), member.cluster(), &components, "narthex");
-    let serving = server::serve(
-        listener,
-        public_router(edge.wrap(api), &config, &components),
-        ServerOptions::http(),
-        &components,
-    )?;
+    let audit = Audit::start(&config.audit(), &config.public.region, &components)?;
+    let options = config.edge.options(&config.public);
+    let edge = Edge::audited(options, member.cluster(), &components, "narthex", audit.clone());
+    let router = public_router(edge.wrap(api), &config, &components);
+    let serving = server::serve_public(listener, router, &config.public, &components)?;
     let admin = match config.admin.admin_listen {
         Some(address) => {
             let router = admin_router(components.registry.clone(), components.health.clone());
@@ -77,6 +74,7 @@ pub(crate) async fn run(config: Config, components: Components) -> anyhow::Resul
     };
     components.shutdown.cancel();
     serving.stopped().await;
+    audit.close().await;
     owner.close().await;
     if let Some(admin) = admin {
         admin.stopped().await;
@@ -112,8 +110,7 @@ fn control_plane_settings(
 }
 
 /// The APIs behind the edge, the endpoints for operators beside it, and around both what every request gets.
-fn public_router(api: Router, config: &Config, components: &Components) -> Router {
-    let mut app = with_cors(api);
+fn public_router(mut app: Router, config: &Config, components: &Components) -> Router {
     if config.admin.admin_listen.is_none() {
         app = app.merge(admin_router(components.registry.clone(), components.health.clone()));
     }
