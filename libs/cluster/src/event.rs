@@ -8,7 +8,7 @@ use narthex_rpc::v1::{
     self, CredentialState, InstanceState, PartitionInfo, RingState, WatchEvent, WorkspaceState,
 };
 
-use crate::{Credential, Instance, Role, Snapshot, Workspace, WorkspaceStatus};
+use crate::{Credential, Instance, Role, SessionKey, Snapshot, Workspace, WorkspaceStatus, identity};
 
 /// An event that cannot be understood: the control plane is of another version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +19,9 @@ pub enum EventError {
     /// The replication factor is.
     #[error(transparent)]
     Replication(#[from] ReplicationError),
+    /// A principal's ARN is malformed.
+    #[error(transparent)]
+    Principal(#[from] narthex_policy::NotAPrincipal),
     /// A word is not known.
     #[error("the control plane says {0}, which this version does not know")]
     Unknown(String),
@@ -39,7 +42,7 @@ pub fn apply_event(before: &Snapshot, event: WatchEvent) -> Result<Snapshot, Eve
         after.instances.remove(&id.into());
     }
     for state in event.workspaces {
-        let workspace = workspace(&state)?;
+        let workspace = workspace(state)?;
         after.workspaces.insert(workspace.id, Arc::new(workspace));
     }
     for id in event.removed_workspaces {
@@ -51,6 +54,16 @@ pub fn apply_event(before: &Snapshot, event: WatchEvent) -> Result<Snapshot, Eve
     }
     for id in event.removed_credentials {
         after.credentials.remove(&id);
+    }
+    for state in event.principals {
+        let (arn, identity) = identity::identity(state)?;
+        after.principals.insert(arn, identity);
+    }
+    for arn in event.removed_principals {
+        after.principals.remove(&arn);
+    }
+    if !event.session_keys.is_empty() {
+        after.session_keys = event.session_keys.into_iter().map(session_key).collect::<Result<_, _>>()?;
     }
     Ok(after)
 }
@@ -95,7 +108,7 @@ fn instance(state: InstanceState) -> Result<Instance, EventError> {
     })
 }
 
-fn workspace(state: &WorkspaceState) -> Result<Workspace, EventError> {
+fn workspace(state: WorkspaceState) -> Result<Workspace, EventError> {
     let status = match state.status.as_str() {
         "CREATING" => WorkspaceStatus::Creating,
         "ACTIVE" => WorkspaceStatus::Active,
@@ -109,7 +122,15 @@ fn workspace(state: &WorkspaceState) -> Result<Workspace, EventError> {
         status,
         out_of_order_window_ms: state.out_of_order_window_ms,
         max_active_series: Some(state.max_active_series).filter(|limit| *limit > 0),
+        policy: identity::workspace_policy(&state.policy),
+        tags: identity::tags(state.tags),
     })
+}
+
+fn session_key(key: v1::SessionKey) -> Result<SessionKey, EventError> {
+    let secret = key.secret[..].try_into();
+    let secret = secret.map_err(|_| EventError::Unknown("a session key that is not of 32 bytes".into()))?;
+    Ok(SessionKey { id: key.id, secret })
 }
 
 fn credential(state: CredentialState) -> Result<Credential, EventError> {

@@ -10,6 +10,7 @@ mod control;
 mod event;
 mod handle;
 mod hints;
+mod identity;
 mod member;
 mod member_metrics;
 mod snapshot;
@@ -20,4 +21,6 @@ pub use event::{EventError, apply_event};
 pub use handle::{CatchUp, Cluster, NotCurrent};
 pub use hints::Hints;
 pub use member::{Member, Registration};
-pub use snapshot::{Credential, Instance, Role, Snapshot, Workspace, WorkspaceStatus};
+pub use snapshot::{
+    AssumableRole, Credential, Identity, Instance, Role, SessionKey, Snapshot, Workspace, WorkspaceStatus,
+};

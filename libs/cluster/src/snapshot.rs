@@ -2,7 +2,8 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use narthex_model::{AccountId, Incarnation, InstanceId, WorkspaceId, Zone};
+use narthex_model::{AccountId, Incarnation, InstanceId, TimestampMs, WorkspaceId, Zone};
+use narthex_policy::{Caller, Permissions, Policy, Tags};
 use narthex_ring::{Replication, Ring};
 
 /// Everything known at one revision of the control plane.
@@ -18,6 +19,10 @@ pub struct Snapshot {
     pub workspaces: HashMap<WorkspaceId, Arc<Workspace>>,
     /// Access keys by their id.
     pub credentials: HashMap<String, Arc<Credential>>,
+    /// Users, roles and roots by their ARN.
+    pub principals: HashMap<String, Identity>,
+    /// Keys that seal and open session tokens; the last one seals.
+    pub session_keys: Arc<[SessionKey]>,
 }
 
 impl Snapshot {
@@ -29,6 +34,8 @@ impl Snapshot {
             instances: HashMap::new(),
             workspaces: HashMap::new(),
             credentials: HashMap::new(),
+            principals: HashMap::new(),
+            session_keys: Arc::default(),
         }
     }
 }
@@ -86,8 +93,8 @@ pub enum WorkspaceStatus {
     Deleting,
 }
 
-/// A workspace and its limits.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A workspace, its limits, and who may use it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Workspace {
     /// Its id.
     pub id: WorkspaceId,
@@ -99,6 +106,25 @@ pub struct Workspace {
     pub out_of_order_window_ms: i64,
     /// Limit of active series; `None` means none.
     pub max_active_series: Option<u64>,
+    /// Its tags, which policies may ask for.
+    pub tags: Tags,
+    /// The policy on it. One that cannot be read denies everything.
+    pub policy: Option<Arc<Policy>>,
+}
+
+impl Workspace {
+    /// A workspace in use, without limits, tags and policy.
+    pub fn new(id: WorkspaceId, account: AccountId) -> Self {
+        Self {
+            id,
+            account,
+            status: WorkspaceStatus::Active,
+            out_of_order_window_ms: 0,
+            max_active_series: None,
+            tags: Tags::default(),
+            policy: None,
+        }
+    }
 }
 
 /// An access key. The secret never shows in debug output.
@@ -120,5 +146,44 @@ impl fmt::Debug for Credential {
             .field("access_key_id", &self.access_key_id)
             .field("principal", &self.principal)
             .finish_non_exhaustive()
+    }
+}
+
+/// A principal with what it may do.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// A user or an account's root: it calls by itself.
+    Caller(Arc<Caller>),
+    /// A role: sessions of it call.
+    Role(Arc<AssumableRole>),
+}
+
+/// What every session of a role begins with.
+#[derive(Debug)]
+pub struct AssumableRole {
+    /// Its ARN.
+    pub arn: String,
+    /// Its id, `AROA...`.
+    pub id: String,
+    /// Its tags, beneath those of the session.
+    pub tags: Tags,
+    /// Its policies and boundary.
+    pub permissions: Permissions,
+    /// Sessions issued before this are refused.
+    pub sessions_revoked_before: TimestampMs,
+}
+
+/// A key of session tokens. The secret never shows in debug output.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionKey {
+    /// Its number, which tokens carry.
+    pub id: u32,
+    /// The key itself.
+    pub secret: [u8; 32],
+}
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionKey").field("id", &self.id).finish_non_exhaustive()
     }
 }

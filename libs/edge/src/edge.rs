@@ -7,15 +7,15 @@
 //! The signature is over host and path as the client sent them. A proxy in front has to leave the Host header as it is; it may
 //! strip the path of `--public-url`, which is put back for the signature.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::Body,
     extract::{DefaultBodyLimit, MatchedPath, Request},
     http::{
-        StatusCode, Uri,
-        header::{CONTENT_TYPE, ORIGIN},
+        Method, StatusCode, Uri,
+        header::{CONTENT_TYPE, ORIGIN, USER_AGENT},
         request::Parts,
     },
     response::{IntoResponse, Response},
@@ -24,13 +24,13 @@ use bytes::Bytes;
 use futures::FutureExt;
 use narthex_audit::Audit;
 use narthex_cluster::{Cluster, Snapshot, Workspace, WorkspaceStatus};
-use narthex_model::{AccountId, WorkspaceId};
+use narthex_model::{AccountId, TimestampMs, WorkspaceId};
 use narthex_policy::{Caller, Permissions, Principal};
 use narthex_service::{Components, Random, SharedClock, server::label_routes, timeout};
 use tower::ServiceExt;
 
 use crate::{
-    AwsError, ValidationReason,
+    AwsError, Circumstances, ValidationReason,
     authenticate::{Authenticator, Refusal, local_account},
     body::{self, BodyError},
     catch_up::CatchUps,
@@ -41,6 +41,7 @@ use crate::{
     operation::Operation,
     options::{Auth, EdgeOptions},
     path,
+    query_error::QueryError,
     rates::{Class, Rates},
     reply,
     sigv4::SignedRequest,
@@ -52,14 +53,25 @@ use crate::{
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 const DISCARD_BYTES: u64 = 32 << 20;
 
+/// Largest request of the security token service; some of them are unsigned.
+const MAX_STS_BODY_BYTES: usize = 64 << 10;
+
+/// The id of a request, as the reply will carry it; in the extensions of every request that reaches a handler.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub Arc<str>);
+
 /// Who sent a request; in the extensions of every request that reaches a handler.
 #[derive(Debug, Clone)]
 pub struct Authenticated {
     /// The account that acts.
     pub account: AccountId,
-    /// ARN of the user that signed, or a fixed local one where nothing is signed.
-    pub principal: Arc<str>,
-    /// The workspace of a data-plane path: the caller's own, and usable. `None` on the control plane.
+    /// Who acts, with its policies; where nothing is signed, the account's root.
+    pub caller: Arc<Caller>,
+    /// Access key that signed; `None` where nothing is signed.
+    pub access_key_id: Option<Arc<str>>,
+    /// How and when the request came.
+    pub circumstances: Circumstances,
+    /// The workspace of a data-plane path: usable, and the caller may do there what it asks for. `None` on the control plane.
     pub workspace: Option<Arc<Workspace>>,
     /// The request's id, as the reply will carry it.
     pub request_id: Arc<str>,
@@ -72,6 +84,7 @@ pub struct Edge(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     options: EdgeOptions,
+    region: Arc<str>,
     authenticator: Authenticator,
     cluster: Cluster,
     catch_ups: CatchUps,
@@ -90,6 +103,8 @@ struct Asked {
     routed: String,
     workspace: Option<String>,
     operation: Operation,
+    /// One of the security token service, which has its own name in signatures and its own form of errors.
+    sts: bool,
 }
 
 /// A request that passed.
@@ -114,6 +129,7 @@ impl Edge {
     ) -> Self {
         let metrics = Metrics::new(&components.registry, service);
         Self(Arc::new(Inner {
+            region: options.region.as_str().into(),
             authenticator: Authenticator::new(&options.region, options.max_clock_skew),
             catch_ups: CatchUps::new(cluster.clone(), components.clock.clone()),
             cluster,
@@ -159,6 +175,7 @@ impl Inner {
         let asked = Asked {
             workspace: path::data_plane_workspace(&routed).map(std::borrow::Cow::into_owned),
             operation: Operation::of(parts.method.as_str(), &routed),
+            sts: self.is_sts(&parts.method, &routed),
             routed,
         };
         let source = Source::of(&parts, &self.options.trusted_proxies);
@@ -171,11 +188,15 @@ impl Inner {
             Err(refusal) => {
                 self.metrics.refuse(refusal.reason);
                 tracing::debug!(reason = refusal.reason, error = %refusal.error, "request refused");
-                refusal.error.into_response()
+                if asked.sts {
+                    QueryError::from(refusal.error).reply(request_id)
+                } else {
+                    refusal.error.into_response()
+                }
             }
         };
         if let Some(witness) = witness {
-            witness.tell(&self.audit, &self.options.region, request_id, &mut response).await;
+            witness.tell(&self.audit, &self.region, request_id, &mut response).await;
         }
         response
     }
@@ -211,9 +232,12 @@ impl Inner {
                 return Err(refusal);
             }
         };
-        tracing::Span::current()
-            .record("workspace", who.workspace.as_ref().map(|found| tracing::field::display(found.id)));
-        parts.extensions.insert(who);
+        parts.extensions.insert(RequestId(Arc::clone(request_id)));
+        if let Some(who) = who {
+            tracing::Span::current()
+                .record("workspace", who.workspace.as_ref().map(|found| tracing::field::display(found.id)));
+            parts.extensions.insert(who);
+        }
         if asked.routed != parts.uri.path() {
             parts.uri = with_path(&parts.uri, &asked.routed);
         }
@@ -227,13 +251,14 @@ impl Inner {
         asked: &Asked,
         witness: &mut Option<Witness>,
         request_id: &Arc<str>,
-    ) -> Result<(Authenticated, Bytes, (Taken, Taken)), Refusal> {
+    ) -> Result<(Option<Authenticated>, Bytes, (Taken, Taken)), Refusal> {
         let request_share = self.requests.take(1).ok_or_else(|| {
             let text =
                 format!("this instance handles {} requests already; retry later", self.requests.limit());
             Refusal::new("requests_in_flight", AwsError::unavailable(text))
         })?;
         let snapshot = self.cluster.snapshot();
+        let sts = asked.sts;
         let signed = SignedRequest {
             method: parts.method.as_str(),
             path: parts.uri.path(),
@@ -242,17 +267,21 @@ impl Inner {
             authority: parts.uri.authority().map(http::uri::Authority::as_str),
             headers: &parts.headers,
         };
+        let now = self.clock.now();
         let caller = match self.options.auth {
             Auth::Off => None,
+            // The service itself says which of its actions need no signature.
+            Auth::SigV4 if sts && !signed.is_signed() => None,
             Auth::SigV4 => {
-                Some(self.authenticator.claim(&signed, self.clock.now(), &snapshot, &self.catch_ups).await?)
+                Some(self.authenticator.claim(&signed, sts, now, &snapshot, &self.catch_ups).await?)
             }
         };
         if let (Some(witness), Some(caller)) = (witness.as_mut(), &caller) {
-            witness.claimed(&caller.credential.account, &caller.credential.access_key_id);
+            witness.claimed(&caller.account, &caller.access_key_id);
         }
         let limit = match asked.workspace {
             Some(_) => self.options.max_body_bytes,
+            None if sts => MAX_STS_BODY_BYTES,
             None => self.options.max_control_body_bytes,
         };
         let bytes_share = self.reserve(body::length(&parts.headers, body.as_ref()), limit)?;
@@ -266,36 +295,63 @@ impl Inner {
             })?;
         let (bytes, payload) = read.map_err(|error| unreadable(error, limit))?;
         if let Some(caller) = &caller {
-            self.authenticator.verify(caller, &signed, &payload)?;
+            self.authenticator.verify(caller, &signed, sts, &payload)?;
         }
-        if let (Some(witness), Some(caller)) = (witness.as_mut(), &caller) {
-            let credential = &caller.credential;
-            if let Ok(principal) = Principal::from_arn(&credential.principal) {
-                let known = Caller { principal, permissions: Permissions::default() };
-                witness.verified(&credential.account, &known, Some(&credential.access_key_id), &bytes);
-            }
+        let share = (request_share, bytes_share);
+        if caller.is_none() && self.options.auth == Auth::SigV4 {
+            return Ok((None, bytes, share));
         }
-        let account = caller.as_ref().map(|caller| caller.credential.account.clone());
-        let workspace = match asked.workspace.as_deref() {
-            None => None,
-            Some(text) => Some(self.workspace(text, account.as_ref(), snapshot.as_ref()).await?),
+        let circumstances = self.circumstances(parts, now);
+        let (account, principal, access_key_id) = match caller {
+            Some(caller) => (caller.account, caller.principal, Some(caller.access_key_id.into())),
+            None => self.local(asked, &snapshot)?,
         };
-        let who = Authenticated {
-            account: match (account, &workspace) {
-                (Some(account), _) => account,
-                (None, Some(workspace)) => workspace.account.clone(),
-                (None, None) => self.local_account(&snapshot)?,
-            },
-            principal: caller
-                .map_or_else(|| "local".into(), |caller| caller.credential.principal.as_str().into()),
-            workspace,
-            request_id: Arc::clone(request_id),
-        };
+        let request_id = Arc::clone(request_id);
+        let mut who =
+            Authenticated { account, caller: principal, access_key_id, circumstances, workspace: None, request_id };
+        if let Some(witness) = witness.as_mut() {
+            witness.verified(&who.account, &who.caller, who.access_key_id.as_deref(), &bytes);
+        }
+        if let Some(named) = &asked.workspace {
+            who.workspace = Some(self.workspace(named, asked.operation.name, &who, &snapshot).await?);
+        }
         if let (Some(witness), Some(workspace)) = (witness.as_mut(), &who.workspace) {
             witness.owned_by(&workspace.account);
         }
         self.pace(&asked.operation, &who, &snapshot)?;
-        Ok((who, bytes, (request_share, bytes_share)))
+        Ok((Some(who), bytes, share))
+    }
+
+    fn is_sts(&self, method: &Method, routed: &str) -> bool {
+        self.options.sts && routed == "/" && method == Method::POST
+    }
+
+    fn circumstances(&self, parts: &Parts, now: TimestampMs) -> Circumstances {
+        let source = parts.extensions.get::<Source>();
+        let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+        Circumstances {
+            now,
+            region: Arc::clone(&self.region),
+            secure: source.is_some_and(|source| source.secure),
+            user_agent: agent.map(Into::into),
+            source: source.and_then(|source| source.address).unwrap_or(Ipv4Addr::LOCALHOST.into()),
+        }
+    }
+
+    /// Who acts where nothing is signed: root of the workspace's account, or else of the first.
+    fn local(
+        &self,
+        asked: &Asked,
+        snapshot: &Snapshot,
+    ) -> Result<(AccountId, Arc<Caller>, Option<Arc<str>>), Refusal> {
+        let named = asked.workspace.as_deref().and_then(|named| named.parse::<WorkspaceId>().ok());
+        let account = match named.and_then(|id| snapshot.workspaces.get(&id)) {
+            Some(workspace) => workspace.account.clone(),
+            None => self.local_account(snapshot)?,
+        };
+        let unusable = |_| Refusal::new("not_current", AwsError::InternalServer("no local account".into()));
+        let principal = Principal::from_arn(&format!("arn:aws:iam::{account}:root")).map_err(unusable)?;
+        Ok((account, Arc::new(Caller { principal, permissions: Permissions::default() }), None))
     }
 
     /// Takes a call's share of its rate; the last thing before the handler.
@@ -326,30 +382,36 @@ impl Inner {
         })
     }
 
-    /// The workspace that the path names, if `account` owns it (anyone where nothing is signed) and it can be used.
+    /// The workspace that the path names, if the caller may do there what it asks for and it can be used. Who may not learns nothing
+    /// of what exists under a name.
     async fn workspace(
         &self,
-        text: &str,
-        account: Option<&AccountId>,
+        named: &str,
+        operation: Option<&'static str>,
+        who: &Authenticated,
         snapshot: &Snapshot,
     ) -> Result<Arc<Workspace>, Refusal> {
-        let not_found = || Refusal::new("unknown_workspace", AwsError::workspace_not_found(text));
-        let id: WorkspaceId = text.parse().map_err(|_| not_found())?;
-        let own = |snapshot: &Snapshot| {
-            let found = snapshot.workspaces.get(&id)?;
-            let usable = !matches!(found.status, WorkspaceStatus::Creating);
-            (usable && account.is_none_or(|account| *account == found.account)).then(|| Arc::clone(found))
+        let denied = |error| Refusal::new("access_denied", error);
+        let not_found = || {
+            let error = who.authorize_unknown(operation, named).map_err(denied).err();
+            error.unwrap_or_else(|| Refusal::new("unknown_workspace", AwsError::workspace_not_found(named)))
         };
-        let found = match own(snapshot) {
+        let id: WorkspaceId = named.parse().map_err(|_| not_found())?;
+        let usable = |snapshot: &Snapshot| {
+            let found = snapshot.workspaces.get(&id)?;
+            (found.status != WorkspaceStatus::Creating).then(|| Arc::clone(found))
+        };
+        let found = match usable(snapshot) {
             Some(found) => found,
             None => {
                 let fresh = self.catch_ups.fresh().await.map_err(|error| {
                     let text = format!("the workspace is not known here yet: {error}");
                     Refusal::new("not_current", AwsError::unavailable(text))
                 })?;
-                own(&fresh).ok_or_else(not_found)?
+                usable(&fresh).ok_or_else(not_found)?
             }
         };
+        who.authorize_data(operation, &found).map_err(denied)?;
         match found.status {
             WorkspaceStatus::Active | WorkspaceStatus::Updating => Ok(found),
             WorkspaceStatus::Creating | WorkspaceStatus::Deleting => Err(not_found()),

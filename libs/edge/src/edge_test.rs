@@ -2,6 +2,8 @@
 
 #[path = "edge_audit_test.rs"]
 mod audit;
+#[path = "authorize_test.rs"]
+mod authorize;
 #[path = "edge_doors_test.rs"]
 mod doors;
 
@@ -14,7 +16,8 @@ use axum::{
     routing::{any, get, post},
 };
 use http::HeaderValue;
-use narthex_cluster::{CatchUp, Credential, NotCurrent};
+use narthex_cluster::{CatchUp, Credential, Identity, NotCurrent};
+use narthex_policy::{Kind, Policy};
 use narthex_ring::Replication;
 use serde_json::Value;
 
@@ -29,7 +32,7 @@ const NOWHERE: &str = "ws-00000000-0000-4000-8000-000000000004";
 fn workspace(id: &str, account: &str, status: WorkspaceStatus) -> (WorkspaceId, Arc<Workspace>) {
     let id = id.parse().expect("an id");
     let account = account.parse().expect("an account");
-    let found = Workspace { id, account, status, out_of_order_window_ms: 0, max_active_series: None };
+    let found = Workspace { status, ..Workspace::new(id, account) };
     (id, Arc::new(found))
 }
 
@@ -52,7 +55,19 @@ fn snapshot() -> Snapshot {
         workspace(FOREIGN, "222222222222", WorkspaceStatus::Active),
     ]);
     snapshot.credentials.extend([credential(ACCESS_KEY, SECRET)]);
+    snapshot.principals.extend([user("tester", &[ALL])]);
     snapshot
+}
+
+const ALL: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"aps:*","Resource":"*"}}"#;
+
+/// A user of the account of the credentials.
+fn user(name: &str, policies: &[&str]) -> (String, Identity) {
+    let arn = format!("arn:aws:iam::111111111111:user/{name}");
+    let policy = |text: &&str| Arc::new(Policy::parse(text, Kind::InlineUser).expect("a policy"));
+    let permissions = Permissions { identity: policies.iter().map(policy).collect(), ..Permissions::default() };
+    let principal = Principal::from_arn(&arn).expect("an ARN");
+    (arn, Identity::Caller(Arc::new(Caller { principal, permissions })))
 }
 
 /// A control plane that is away, or that knows one workspace and one key more.
@@ -86,12 +101,26 @@ struct Setup {
 fn setup(away: bool, change: impl FnOnce(&mut EdgeOptions)) -> Setup {
     let control_plane = Arc::new(ControlPlane { away, asked: AtomicUsize::new(0) });
     let cluster = Cluster::new(snapshot(), Some(control_plane.clone()));
+    build(cluster, control_plane, change)
+}
+
+/// An edge that knows this, and whose control plane knows no more.
+fn setup_with(snapshot: Snapshot) -> Setup {
+    let control_plane = Arc::new(ControlPlane { away: false, asked: AtomicUsize::new(0) });
+    build(Cluster::new(snapshot, None), control_plane, |_| {})
+}
+
+fn build(
+    cluster: Cluster,
+    control_plane: Arc<ControlPlane>,
+    change: impl FnOnce(&mut EdgeOptions),
+) -> Setup {
     let components = Components::new(Arc::new(StoppedClock), Random::from_seed(1), None);
     let mut options = EdgeOptions::new(REGION);
     change(&mut options);
     let who = |Extension(who): Extension<Authenticated>, body: Bytes| async move {
         let workspace = who.workspace.map_or("none".into(), |workspace| workspace.id.to_string());
-        format!("{} {} {workspace} {} bytes", who.account, who.principal, body.len())
+        format!("{} {} {workspace} {} bytes", who.account, who.caller.principal.name(), body.len())
     };
     let api = Router::new()
         .route("/workspaces/{id}/api/v1/query", any(who))
@@ -222,9 +251,15 @@ async fn wrong_signatures_are_403_for_any_workspace() {
 }
 
 #[tokio::test]
-async fn foreign_unknown_and_deleted_workspaces_are_not_found() {
+async fn unknown_and_deleted_workspaces_are_not_found_and_foreign_ones_are_denied() {
     let setup = setup(false, |_| {});
-    for id in [NOWHERE, FOREIGN, DELETING, "nonsense", "ws-1"] {
+    let reply = setup.signed("GET", &query(FOREIGN), b"").await;
+    assert_eq!((reply.status, reply.error.as_deref()), (403, Some("AccessDeniedException")));
+    let text = "User: arn:aws:iam::111111111111:user/tester is not authorized to perform: aps:QueryMetrics on resource: \
+                arn:aws:aps:us-east-1:222222222222:workspace/ws-00000000-0000-4000-8000-000000000002 because no \
+                resource-based policy allows the aps:QueryMetrics action";
+    assert_eq!(reply.message(), text);
+    for id in [NOWHERE, DELETING, "nonsense", "ws-1"] {
         let reply = setup.signed("GET", &query(id), b"").await;
         assert_eq!((reply.status, reply.error.as_deref()), (404, Some("ResourceNotFoundException")), "{id}");
         let body: Value = serde_json::from_str(&reply.body).expect("JSON");
@@ -240,7 +275,7 @@ async fn what_cannot_be_proven_unknown_is_503() {
     let setup = setup(true, |_| {});
     let unknown_key =
         sign(plain("GET", &query(WORKSPACE), b""), &Signer { access_key: "AKIDLATE", ..Signer::default() });
-    for request in [signed("GET", &query(LATE), b""), signed("GET", &query(FOREIGN), b""), unknown_key] {
+    for request in [signed("GET", &query(LATE), b""), signed("GET", &query(NOWHERE), b""), unknown_key] {
         let reply = setup.send(request).await;
         assert_eq!((reply.status, reply.error.as_deref()), (503, Some("ServiceUnavailableException")));
         assert!(reply.message().contains("no leader"), "{}", reply.message());
@@ -357,9 +392,9 @@ async fn a_panic_is_one_request_s_500() {
 async fn without_authentication_the_workspace_s_owner_acts() {
     let setup = setup(false, |options| options.auth = Auth::Off);
     let reply = setup.send(plain("GET", &query(FOREIGN), b"")).await;
-    assert_eq!((reply.status, reply.body), (200, format!("222222222222 local {FOREIGN} 0 bytes")));
+    assert_eq!((reply.status, reply.body), (200, format!("222222222222 arn:aws:iam::222222222222:root {FOREIGN} 0 bytes")));
     let reply = setup.send(plain("GET", "/workspaces", b"")).await;
-    assert_eq!((reply.status, &*reply.body), (200, "111111111111 local none 0 bytes"));
+    assert_eq!((reply.status, &*reply.body), (200, "111111111111 arn:aws:iam::111111111111:root none 0 bytes"));
     assert_eq!(setup.send(plain("GET", &query(NOWHERE), b"")).await.status, 404);
 }
 

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod authenticate;
+mod authorize;
 mod body;
 mod catch_up;
 mod cors;
@@ -18,9 +19,12 @@ mod metrics;
 mod operation;
 mod options;
 mod path;
+mod query_error;
 mod rate_settings;
 mod rates;
 mod reply;
+pub mod session;
+mod sessions;
 pub mod sigv4;
 mod source;
 #[cfg(test)]
@@ -29,10 +33,12 @@ mod witness;
 
 pub use narthex_audit::{Audit, AuditError, AuditSettings};
 
+pub use authorize::{Check, Circumstances};
 pub use cors::EXPOSED;
-pub use edge::{Authenticated, Edge};
+pub use edge::{Authenticated, Edge, RequestId};
 pub use error::{AwsError, ValidationField, ValidationReason};
 pub use options::{Auth, EdgeOptions, EdgeSettings};
+pub use query_error::{QueryError, escape};
 pub use rate_settings::RateSettings;
 pub use rates::{RateOptions, Sharing};
 pub use source::Source;

@@ -41,6 +41,8 @@ pub struct EdgeOptions {
     pub rates: RateOptions,
     /// With whom this process shares the rates.
     pub sharing: Sharing,
+    /// Whether `POST /` is the security token service.
+    pub sts: bool,
     /// Origins of web pages that may ask; `*` is any.
     pub cors_origins: Vec<String>,
     /// Networks of proxies that tell whose request they forward.
@@ -63,6 +65,7 @@ impl EdgeOptions {
             max_bytes_in_flight: 512 << 20,
             rates: RateOptions::default(),
             sharing: Sharing::Processes(1),
+            sts: false,
             cors_origins: vec!["*".into()],
             trusted_proxies: Vec::new(),
             path_prefix: String::new(),
@@ -73,6 +76,12 @@ impl EdgeOptions {
     #[must_use]
     pub fn shared_by(self, sharing: Sharing) -> Self {
         Self { sharing, ..self }
+    }
+
+    /// The same, with the security token service at `POST /`.
+    #[must_use]
+    pub fn with_sts(self) -> Self {
+        Self { sts: true, ..self }
     }
 }
 
@@ -175,6 +184,7 @@ impl EdgeSettings {
             max_bytes_in_flight: self.max_bytes_in_flight.bytes(),
             rates: self.rates.options(),
             sharing: Sharing::Processes(1),
+            sts: false,
             cors_origins: self.cors_origins.clone(),
             trusted_proxies: self.trusted_proxies.clone(),
             path_prefix: public.public_url.as_deref().map(path::prefix_of).unwrap_or_default(),

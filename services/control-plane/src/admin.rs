@@ -6,6 +6,7 @@
 mod blocks;
 mod check;
 mod flush;
+mod identity;
 
 use std::process::ExitCode;
 
@@ -16,6 +17,7 @@ use narthex_rpc::v1::{AdminRequest, ReplaceNode, admin_request::Command};
 use narthex_service::Components;
 
 pub use blocks::{RemoveBlock, UnreadableBlocks};
+pub use identity::{IdentityAction, IdentityArgs};
 
 /// Inspect and change a running cluster.
 #[derive(Debug, Clone, Args)]
@@ -74,6 +76,8 @@ pub enum AdminCommand {
     UnreadableBlocks(UnreadableBlocks),
     /// Take a block out of the manifest that cannot be read and give its samples up: queries that need it fail until then
     RemoveBlock(RemoveBlock),
+    /// Look at and change accounts, users, roles, policies and keys
+    Identity(IdentityArgs),
     /// Put a new control-plane node, started and waiting, in the place of a dead one
     ReplaceNode {
         /// Number of the dead node
@@ -139,6 +143,7 @@ pub async fn admin(args: AdminArgs, components: &Components) -> Result<String, A
         AdminCommand::ReplaceNode { dead, replacement, address } => {
             Command::ReplaceNode(ReplaceNode { dead, replacement, replacement_address: address })
         }
+        AdminCommand::Identity(IdentityArgs { command }) => identity::command(command)?,
         AdminCommand::Flush { instance, workspace } => {
             return flush::flush(&control()?, instance.as_deref(), workspace, components).await;
         }

@@ -1,4 +1,7 @@
-//! The first account and its access keys, from a file that is read at first start only.
+//! The first accounts, their access keys and all other identities, from a file that is read at first start only.
+//!
+//! A user of `access_keys` that `accounts` does not describe is an administrator. Entries of `accounts` are as
+//! [`Document`] describes them.
 //!
 //! ```yaml
 //! account_id: "123456789012"
@@ -6,6 +9,9 @@
 //!   - access_key_id: AKIAEXAMPLE
 //!     secret_access_key: ...
 //!     user_name: admin
+//! accounts:
+//!   - account_id: "123456789012"
+//!     roles: [...]
 //! workspaces:
 //!   - id: ws-00000000-0000-4000-8000-000000000000
 //!     alias: default
@@ -23,6 +29,7 @@ use serde::Deserialize;
 
 use crate::{
     config::Limits,
+    identity::{AccountDocument, Document, Fresh, Identities, IdentityChange, plan},
     state::{CredentialRecord, WorkspaceRecord},
 };
 
@@ -37,6 +44,9 @@ pub struct Bootstrap {
     /// Workspaces to begin with.
     #[serde(default)]
     pub workspaces: Vec<FirstWorkspace>,
+    /// All other identities.
+    #[serde(default)]
+    pub accounts: Vec<AccountDocument>,
 }
 
 /// A workspace that exists from the first start on.
@@ -86,6 +96,9 @@ pub enum BootstrapError {
         /// Why.
         reason: String,
     },
+    /// What it says of identities makes no sense.
+    #[error("the bootstrap's identities cannot be: {0}")]
+    Identities(String),
 }
 
 impl Bootstrap {
@@ -125,14 +138,42 @@ impl Bootstrap {
         self.workspaces.iter().map(record).collect()
     }
 
-    pub(crate) fn credentials(&self) -> BTreeMap<String, CredentialRecord> {
-        let record = |key: &AccessKey| {
-            let principal = format!("arn:aws:iam::{}:user/{}", self.account_id, key.user_name);
-            let account = self.account_id.clone();
-            let record =
-                CredentialRecord { secret_access_key: key.secret_access_key.clone(), account, principal };
-            (key.access_key_id.clone(), record)
+    /// Everyone there is to begin with, and their keys.
+    pub(crate) fn identities(
+        &self,
+        fresh: Fresh<'_>,
+    ) -> Result<(Identities, BTreeMap<String, CredentialRecord>), BootstrapError> {
+        let refused = |error: &dyn fmt::Display| BootstrapError::Identities(error.to_string());
+        let document = Document { accounts: self.accounts.clone() };
+        let described = |name: &str| {
+            let mut users = self.accounts.iter().filter(|it| it.account_id == self.account_id).flat_map(|it| &it.users);
+            users.any(|user| user.name == name)
         };
-        self.access_keys.iter().map(record).collect()
+        let keys: BTreeMap<_, _> = self.access_keys.iter().map(|key| self.credential(key, fresh.now)).collect();
+        let (mut identities, mut credentials) = (Identities::default(), BTreeMap::new());
+        let administrators: BTreeMap<_, _> = self
+            .access_keys
+            .iter()
+            .filter(|key| !described(&key.user_name))
+            .filter_map(|key| keys.get_key_value(&key.access_key_id))
+            .map(|(id, key)| (id.clone(), key.clone()))
+            .collect();
+        identities.adopt(&administrators);
+        let changes = plan(&document, &identities, &credentials, false, fresh).map_err(|error| refused(&error))?;
+        let keys = keys.into_iter().map(|(id, key)| IdentityChange::PutKey(id, key));
+        let changes = changes.into_iter().chain(keys).collect();
+        identities.change(&mut credentials, changes).map_err(|error| refused(&error))?;
+        Ok((identities, credentials))
+    }
+
+    fn credential(&self, key: &AccessKey, now: TimestampMs) -> (String, CredentialRecord) {
+        let record = CredentialRecord {
+            secret_access_key: key.secret_access_key.clone(),
+            account: self.account_id.clone(),
+            principal: format!("arn:aws:iam::{}:user/{}", self.account_id, key.user_name),
+            active: true,
+            created_at: now,
+        };
+        (key.access_key_id.clone(), record)
     }
 }

@@ -3,19 +3,23 @@
 //! The decisions are [`reconcile`]'s; this loop only wakes up when something may have become due (a change, a new
 //! acknowledgement, or time), proposes, and keeps the gauges current.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use narthex_model::{TimestampMs, Zone};
 use narthex_ring::Replication;
-use narthex_service::Random;
+use narthex_service::{Components, Random};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    bootstrap::Bootstrap,
+    bootstrap::{Bootstrap, BootstrapError},
     config::{Config, Limits},
+    identity::{Fresh, Identities, SessionKeyRecord, next_session_key, session_key_is_due},
     node::Node,
     reconcile::reconcile,
-    state::{Command, Response, Setup},
+    state::{Command, CredentialRecord, Response, Setup},
 };
 
 const TICK: Duration = Duration::from_millis(250);
@@ -27,18 +31,32 @@ pub(crate) struct FirstStart {
     zones: BTreeSet<Zone>,
     page_secret: String,
     bootstrap: Option<Bootstrap>,
+    identities: Identities,
+    credentials: BTreeMap<String, CredentialRecord>,
     limits: Limits,
 }
 
 impl FirstStart {
-    pub(crate) fn new(config: &Config, bootstrap: Option<Bootstrap>, random: &Random) -> Self {
-        Self {
+    /// # Errors
+    /// The bootstrap's identities make no sense.
+    pub(crate) fn new(
+        config: &Config,
+        bootstrap: Option<Bootstrap>,
+        components: &Components,
+    ) -> Result<Self, BootstrapError> {
+        let random = &components.random;
+        let fresh = Fresh { random, now: components.clock.now() };
+        let identities = bootstrap.as_ref().map(|bootstrap| bootstrap.identities(fresh));
+        let (identities, credentials) = identities.transpose()?.unwrap_or_default();
+        Ok(Self {
             replication: config.replication().unwrap_or(Replication::One),
             zones: config.zones.iter().map(|zone| zone.as_str().into()).collect(),
             page_secret: format!("{:032x}{:032x}", random.bits128(), random.bits128()),
             bootstrap,
+            identities,
+            credentials,
             limits: config.limits.clone(),
-        }
+        })
     }
 
     fn command(&self, now: TimestampMs) -> Command {
@@ -48,7 +66,8 @@ impl FirstStart {
                 zones: self.zones.clone(),
                 page_secret: self.page_secret.clone(),
             },
-            credentials: self.bootstrap.as_ref().map(Bootstrap::credentials).unwrap_or_default(),
+            credentials: self.credentials.clone(),
+            identities: self.identities.clone(),
             workspaces: self
                 .bootstrap
                 .as_ref()
@@ -80,11 +99,12 @@ fn names(zones: &BTreeSet<Zone>) -> String {
 /// The loop.
 pub(crate) struct Duties {
     node: Node,
+    random: Random,
 }
 
 impl Duties {
-    pub(crate) fn new(node: Node) -> Self {
-        Self { node }
+    pub(crate) fn new(node: Node, random: Random) -> Self {
+        Self { node, random }
     }
 
     /// Runs until shutdown.
@@ -113,7 +133,16 @@ impl Duties {
             let view = self.node.desk.machine().view();
             match &view.state.setup {
                 None => vec![self.node.first_start.command(self.node.desk.clock().now())],
-                Some(_) => reconcile(&view.state, &heartbeats, self.node.desk.clock().now()),
+                Some(_) => {
+                    let now = self.node.desk.clock().now();
+                    let due = session_key_is_due(&view.state.session_keys, now);
+                    let id = next_session_key(&view.state.session_keys);
+                    let key = SessionKeyRecord { id, secret: self.secret(), since: now };
+                    let key = due.then_some(Command::AddSessionKey { key });
+                    let mut commands = reconcile(&view.state, &heartbeats, now);
+                    commands.extend(key);
+                    commands
+                }
             }
         };
         for command in commands {
@@ -123,12 +152,19 @@ impl Duties {
         }
     }
 
+    /// 32 random bytes, hexadecimal.
+    fn secret(&self) -> String {
+        let mut secret = [0; 32];
+        self.random.fill(&mut secret);
+        hex::encode(secret)
+    }
+
     /// Whether to go on.
     async fn carry_out(&self, command: Command) -> bool {
         let name = command.name();
         let shown = match &command {
             // Holds secrets.
-            Command::Setup { .. } => name.to_owned(),
+            Command::Setup { .. } | Command::AddSessionKey { .. } => name.to_owned(),
             other => format!("{other:?}"),
         };
         match self.node.raft.client_write(command).await {

@@ -11,7 +11,7 @@ use narthex_rpc::v1::{
 use narthex_service::{Components, Condition, Random, server::MAX_GRPC_MESSAGE_BYTES};
 use tonic::service::Routes;
 
-use crate::{Config, Error, api::Api, control::ControlService, node::Node, raft::RaftService, state::State};
+use crate::{Config, Error, api::Api, control::ControlService, node::Node, raft::RaftService, state::State, sts::Sts};
 #[cfg(test)]
 use crate::{
     desk::Unavailable,
@@ -36,7 +36,7 @@ impl ControlPlane {
     pub async fn start(config: &Config, components: &Components) -> Result<Self, Error> {
         let node = Node::start(config, components).await?;
         let control =
-            ControlService::new(node.desk.clone(), node.metrics.clone(), components.shutdown.clone());
+            ControlService::new(node.desk.clone(), node.metrics.clone(), components.random.clone(), components.shutdown.clone());
         Ok(Self { node, control })
     }
 
@@ -56,10 +56,12 @@ impl ControlPlane {
         Routes::new(raft).add_service(control)
     }
 
-    /// AMP's REST API, to be wrapped by the edge; `public_url` is where clients reach it.
+    /// AMP's REST API and the security token service, to be wrapped by the edge; `public_url` is where clients reach it.
     pub fn api(&self, config: &Config, public_url: &str, random: &Random) -> Router {
         let region = &config.public.region;
-        Api::new(self.node.desk.clone(), random.clone(), config.limits.clone(), region, public_url).router()
+        let desk = || self.node.desk.clone();
+        let api = Api::new(desk(), random.clone(), config.limits.clone(), region, public_url);
+        api.router().merge(Sts::new(desk(), random.clone(), region).router())
     }
 
     /// Why this node cannot serve yet, or `None`.

@@ -83,7 +83,7 @@ impl Node {
         let metrics = Metrics::new(&components.registry);
         let machine_store = MachineStore::open(store.clone(), metrics.clone())?;
         let machine = machine_store.machine();
-        let first_start = Arc::new(FirstStart::new(config, bootstrap, &components.random));
+        let first_start = Arc::new(FirstStart::new(config, bootstrap, components)?);
         let channels = Channels::default();
         let id = config.node_id;
         let network = Network::new(channels.clone());
@@ -98,7 +98,7 @@ impl Node {
         let parts = DeskParts { id, raft: raft.clone(), machine, channels, clock, metrics: metrics.clone() };
         let desk = Arc::new(Desk::new(parts));
         let node = Self { id, raft, desk, metrics, first_start };
-        let duties = Duties::new(node.clone());
+        let duties = Duties::new(node.clone(), components.random.clone());
         tokio::spawn(duties.run(components.shutdown.clone()));
         Ok(node)
     }

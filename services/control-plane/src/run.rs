@@ -57,6 +57,7 @@ async fn listen(
     // The edge reads keys from the same watched snapshot as everywhere else.
     let member = Member::watch(Control::local(plane.control(), components.clock.clone()), components);
     let options = config.edge.options(&config.public).shared_by(Sharing::Processes(config.members().len()));
+    let options = options.with_sts();
     let edge = Edge::audited(options, member.cluster(), components, SERVICE, audit);
     let metrics = RequestMetrics::new(&components.registry, SERVICE, Protocol::Http);
     let api = edge.wrap(plane.api(config, &url, &components.random));

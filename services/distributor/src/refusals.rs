@@ -115,20 +115,14 @@ fn locate(frame: &Frame, sample: u32) -> (String, i64) {
 
 #[cfg(test)]
 mod tests {
-    use narthex_cluster::WorkspaceStatus;
     use narthex_model::{Labels, WorkspaceId};
     use narthex_rpc::frame::FrameBuilder;
 
     use super::*;
 
     fn workspace() -> Workspace {
-        Workspace {
-            id: WorkspaceId::from_random(7),
-            account: "123456789012".parse().expect("account"),
-            status: WorkspaceStatus::Active,
-            out_of_order_window_ms: 0,
-            max_active_series: Some(9),
-        }
+        let account = "123456789012".parse().expect("account");
+        Workspace { max_active_series: Some(9), ..Workspace::new(WorkspaceId::from_random(7), account) }
     }
 
     fn frame() -> Frame {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, future::pending, sync::Arc, time::Duration};
 use ::http::{HeaderMap, HeaderValue, header::CONTENT_ENCODING};
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use narthex_cluster::{CatchUp, Cluster, NotCurrent, Snapshot, Workspace, WorkspaceStatus};
+use narthex_cluster::{CatchUp, Cluster, NotCurrent, Snapshot, Workspace};
 use narthex_model::{Epoch, Labels, PartitionId, RingRevision, WorkspaceId, Zone};
 use narthex_remote_write::{Encoder, synthetic::synthetic_request};
 use narthex_ring::{Owner, Partition, PartitionState, Replication, Ring};
@@ -154,13 +154,8 @@ impl World {
             ..WriterOptions::default()
         };
         let writer = Writer::new(options, cluster, peers, &components);
-        let workspace = Workspace {
-            id: WorkspaceId::from_random(1),
-            account: "123456789012".parse().expect("account"),
-            status: WorkspaceStatus::Active,
-            out_of_order_window_ms: 0,
-            max_active_series: None,
-        };
+        let account = "123456789012".parse().expect("account");
+        let workspace = Workspace::new(WorkspaceId::from_random(1), account);
         Self { owners, writer, later, components, workspace }
     }
 

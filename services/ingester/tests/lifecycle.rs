@@ -52,6 +52,7 @@ impl Deployment {
         config.bootstrap = Some(Bootstrap {
             account_id: "123456789012".parse().expect("12 digits"),
             access_keys: Vec::new(),
+            accounts: Vec::new(),
             workspaces: vec![FirstWorkspace { id: WORKSPACE, alias: None }],
         });
         let plane = narthex_control_plane::ControlPlane::start(&config, &components).await;

@@ -12,6 +12,8 @@ fn workspace(number: u128, status: &str) -> WorkspaceState {
         status: status.into(),
         out_of_order_window_ms: 600_000,
         max_active_series: 0,
+        tags: [("team".to_owned(), "a".to_owned())].into(),
+        policy: String::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use narthex_cluster::{Cluster, Instance, Role, Snapshot, Workspace, WorkspaceStatus};
+use narthex_cluster::{Cluster, Instance, Role, Snapshot, Workspace};
 use narthex_model::{
     BootId, Epoch, Incarnation, InstanceId, Labels, MAX_SAMPLE_AGE_MS, PartitionId, RingRevision,
     WorkspaceId, Zone,
@@ -51,11 +51,8 @@ pub(crate) fn snapshot(revision: u64, state: PartitionState, epoch: u64) -> Snap
         leaving: false,
     };
     let workspace = Workspace {
-        id: WORKSPACE,
-        account: "123456789012".parse().expect("12 digits"),
-        status: WorkspaceStatus::Active,
         out_of_order_window_ms: 600_000,
-        max_active_series: None,
+        ..Workspace::new(WORKSPACE, "123456789012".parse().expect("12 digits"))
     };
     Snapshot {
         revision,

@@ -10,7 +10,7 @@ use axum::{
     body::{Body, to_bytes},
 };
 use http::{Method, Request, StatusCode, header};
-use narthex_cluster::{Workspace, WorkspaceStatus};
+use narthex_cluster::Workspace;
 use narthex_edge::Authenticated;
 use narthex_model::{Labels, Matcher, MetricMetadata, MetricType, TimeRange, WorkspaceId};
 use narthex_promql::{Reservation, SelectedSeries, Selection, SeriesData, SeriesSource, SourceError};
@@ -112,13 +112,7 @@ impl Reads for Memory {
 /// What the edge would have found out.
 fn passed() -> Authenticated {
     let account: narthex_model::AccountId = "123456789012".parse().expect("12 digits");
-    let workspace = Workspace {
-        id: WORKSPACE,
-        account: account.clone(),
-        status: WorkspaceStatus::Active,
-        out_of_order_window_ms: 0,
-        max_active_series: None,
-    };
+    let workspace = Workspace::new(WORKSPACE, account.clone());
     Authenticated {
         account,
         principal: "test".into(),

@@ -49,7 +49,7 @@ pub(crate) async fn run(config: Config, components: Components) -> anyhow::Resul
     // Before anything is replayed, so that /ready tells how far it is.
     let api = control_plane.api(&settings, &public_url, &components.random).merge(plane.routes());
     let audit = Audit::start(&config.audit(), &config.public.region, &components)?;
-    let options = config.edge.options(&config.public);
+    let options = config.edge.options(&config.public).with_sts();
     let edge = Edge::audited(options, member.cluster(), &components, "narthex", audit.clone());
     let router = public_router(edge.wrap(api), &config, &components);
     let serving = server::serve_public(listener, router, &config.public, &components)?;
