@@ -157,15 +157,13 @@ fn takes_first_parameter(expr: &Expr) -> bool {
 
 /// Whether only totals of histograms are asked for, here or below, whose resets are looked for in a subquery.
 fn totals_of_subqueries(expr: &Expr) -> bool {
-    let counts_resets = |expr: &Expr| {
-        matches!(function(expr), "rate" | "increase" | "resets" | "irate")
-            && has_subquery(expr)
-            && is_histogram(expr)
-    };
-    let children = expr.children();
+    fn counts_resets(expr: &Expr) -> bool {
+        let is_counting = matches!(function(expr), "rate" | "increase" | "resets" | "irate");
+        is_counting && has_subquery(expr) && is_histogram(expr)
+            || expr.children().into_iter().any(counts_resets)
+    }
     let is_total = matches!(function(expr), "histogram_avg" | "histogram_count" | "histogram_sum");
-    is_total && children.iter().any(|child| counts_resets(child.unwrapped()))
-        || children.into_iter().any(totals_of_subqueries)
+    is_total && counts_resets(expr) || expr.children().into_iter().any(totals_of_subqueries)
 }
 
 fn has_subquery(expr: &Expr) -> bool {
