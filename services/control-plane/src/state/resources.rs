@@ -226,11 +226,11 @@ fn configure(
         return replace(state, asker, id, Expected::Anything, merged, changes);
     }
     usable(state, workspace, &asker.account)?;
-    let version = |settings| Version::new(Content::Configuration(settings), changes.revision);
+    let version = |settings, revision| Version::new(Content::Configuration(settings), revision);
     let record = ResourceRecord {
         status: Status::Updating,
-        in_force: Some(version(Configuration::default())),
-        ..asker.record(version(settings))
+        in_force: Some(version(Configuration::default(), changes.revision - 1)),
+        ..asker.record(version(settings, changes.revision))
     };
     Ok(store(state, id, record, changes))
 }
