@@ -229,14 +229,14 @@ pub(super) fn any_change() -> impl Strategy<Value = Command> {
 /// Steps that complete something are rare if their revisions are guessed: these take what is there.
 #[derive(Debug, Clone)]
 enum Step {
-    Do(Command),
+    Do(Box<Command>),
     Settle(bool),
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => any_change().prop_map(Step::Do),
-        1 => any_command().prop_map(Step::Do),
+        6 => any_change().prop_map(|command| Step::Do(Box::new(command))),
+        1 => any_command().prop_map(|command| Step::Do(Box::new(command))),
         2 => any::<bool>().prop_map(Step::Settle),
     ]
 }
@@ -250,8 +250,8 @@ proptest! {
             let changed = match step {
                 Step::Do(command) => {
                     let stored = serde_json::to_vec(&command).expect("plain data");
-                    prop_assert_eq!(&serde_json::from_slice::<Command>(&stored).expect("our own"), &command);
-                    Some(apply(&mut state, command).changed)
+                    prop_assert_eq!(&serde_json::from_slice::<Command>(&stored).expect("our own"), &*command);
+                    Some(apply(&mut state, *command).changed)
                 }
                 Step::Settle(good) => {
                     settle(&mut state, (!good).then_some("it failed"));
