@@ -4,6 +4,12 @@
 //! (W-5), is self-contained, and is bounded: [`Histogram::from_bytes`] refuses more than [`MAX_HISTOGRAM_BYTES`]. Integers are
 //! LEB128 (zig-zag where signed), floats 8 bytes little-endian. Bucket counts are absolute here, not deltas as in remote write.
 
+mod byte_form;
+mod encoded;
+
+use byte_form::{FLOAT_COUNTS, Reader, put_floats, put_int, put_uint};
+pub use encoded::{EncodedHistogram, SparseHistogram};
+
 /// Largest encoded histogram that is accepted, in bytes. Prometheus itself refuses more than 160 buckets only by scrape option.
 pub const MAX_HISTOGRAM_BYTES: usize = 1 << 20;
 
@@ -255,7 +261,7 @@ impl Histogram {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64);
         out.push(self.schema as u8);
-        out.push(self.reset_hint.to_wire() | if self.is_float() { 0x80 } else { 0 });
+        out.push(self.reset_hint.to_wire() | if self.is_float() { FLOAT_COUNTS } else { 0 });
         out.extend_from_slice(&self.zero_threshold.to_le_bytes());
         out.extend_from_slice(&self.sum.to_le_bytes());
         for spans in [&self.positive_spans, &self.negative_spans] {
@@ -290,9 +296,9 @@ impl Histogram {
         if bytes.len() > MAX_HISTOGRAM_BYTES {
             return Err(HistogramError::TooLarge(bytes.len()));
         }
-        let mut reader = Reader(bytes);
+        let mut reader = Reader::new(bytes);
         let histogram = reader.histogram().ok_or(HistogramError::Malformed)?;
-        if reader.0.is_empty() { Ok(histogram) } else { Err(HistogramError::Malformed) }
+        if reader.is_at_end() { Ok(histogram) } else { Err(HistogramError::Malformed) }
     }
 }
 
@@ -315,113 +321,6 @@ fn check_not_negative<T: Copy + std::fmt::Display>(
             let count = counts[at].to_string();
             Err(HistogramError::NegativeBucketCount { side, number: at + 1, count })
         }
-    }
-}
-
-fn put_uint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn put_int(out: &mut Vec<u8>, value: i64) {
-    put_uint(out, ((value << 1) ^ (value >> 63)) as u64);
-}
-
-fn put_floats(out: &mut Vec<u8>, values: &[f64]) {
-    put_uint(out, values.len() as u64);
-    values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl Reader<'_> {
-    fn histogram(&mut self) -> Option<Histogram> {
-        let schema = self.byte()? as i8;
-        let flags = self.byte()?;
-        let (zero_threshold, sum) = (self.float()?, self.float()?);
-        let (positive_spans, negative_spans) = (self.spans()?, self.spans()?);
-        let custom_bounds = self.floats()?;
-        let counts = if flags & 0x80 == 0 {
-            let (zero, total) = (self.uint()?, self.uint()?);
-            Counts::Int { zero, total, positive: self.ints()?, negative: self.ints()? }
-        } else {
-            let (zero, total) = (self.float()?, self.float()?);
-            Counts::Float { zero, total, positive: self.floats()?, negative: self.floats()? }
-        };
-        let reset_hint = CounterResetHint::from_wire(flags & 0x7F);
-        Some(Histogram {
-            schema,
-            reset_hint,
-            zero_threshold,
-            sum,
-            positive_spans,
-            negative_spans,
-            custom_bounds,
-            counts,
-        })
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    fn uint(&mut self) -> Option<u64> {
-        let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7F);
-            if shift == 63 && bits > 1 {
-                return None;
-            }
-            value |= bits << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    fn int(&mut self) -> Option<i64> {
-        let raw = self.uint()?;
-        Some((raw >> 1) as i64 ^ -((raw & 1) as i64))
-    }
-
-    fn float(&mut self) -> Option<f64> {
-        let (bytes, rest) = self.0.split_first_chunk::<8>()?;
-        self.0 = rest;
-        Some(f64::from_le_bytes(*bytes))
-    }
-
-    /// A count of elements that need at least `size` bytes each: bounded by what is left, so that a lie costs no memory.
-    fn count(&mut self, size: usize) -> Option<usize> {
-        let count = usize::try_from(self.uint()?).ok()?;
-        (count <= self.0.len() / size).then_some(count)
-    }
-
-    fn spans(&mut self) -> Option<Vec<BucketSpan>> {
-        let count = self.count(2)?;
-        (0..count)
-            .map(|_| {
-                let offset = i32::try_from(self.int()?).ok()?;
-                let length = u32::try_from(self.uint()?).ok()?;
-                Some(BucketSpan { offset, length })
-            })
-            .collect()
-    }
-
-    fn ints(&mut self) -> Option<Vec<i64>> {
-        let count = self.count(1)?;
-        (0..count).map(|_| self.int()).collect()
-    }
-
-    fn floats(&mut self) -> Option<Vec<f64>> {
-        let count = self.count(8)?;
-        (0..count).map(|_| self.float()).collect()
     }
 }
 

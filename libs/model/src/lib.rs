@@ -19,7 +19,10 @@ mod time;
 
 pub use cut::{BlockId, BlockIdError, Cut};
 pub use duration::{DurationError, format_duration, parse_duration};
-pub use histogram::{BucketSpan, CounterResetHint, Counts, Histogram, HistogramError, MAX_HISTOGRAM_BYTES};
+pub use histogram::{
+    BucketSpan, CounterResetHint, Counts, EncodedHistogram, Histogram, HistogramError, MAX_HISTOGRAM_BYTES,
+    SparseHistogram,
+};
 pub use ids::{
     AccountId, BootId, Epoch, IdError, Incarnation, InstanceId, ManifestRevision, PartitionId, RingRevision,
     SeriesHash, WorkspaceId, Zone,

@@ -4,10 +4,8 @@
 //! `cmp_series` order without duplicates, timestamps strictly ascending, floats and histograms at disjoint timestamps,
 //! stale markers included. An answer that breaks this gives wrong results, so sources check it where data enters.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
-use narthex_model::{Histogram, Labels, Matcher, TimeRange};
+use narthex_model::{EncodedHistogram, Labels, Matcher, TimeRange};
 
 use crate::{
     engine::{Fragment, FragmentAnswer},
@@ -46,7 +44,7 @@ pub struct SeriesData {
     /// Float samples, as many as timestamps; stale markers included.
     pub values: Vec<f64>,
     /// Histogram samples, ascending; stale markers (by their sum) included.
-    pub histograms: Vec<(i64, Arc<Histogram>)>,
+    pub histograms: Vec<(i64, EncodedHistogram)>,
     /// When the counts of the samples began, where the source knows it.
     pub starts: Option<Box<StartTimestamps>>,
 }

@@ -34,7 +34,7 @@ pub fn digest(hash: SeriesHash, data: &SeriesData) -> u64 {
         sum = sum.wrapping_add(mix(at.cast_unsigned(), value.to_bits()));
     }
     for (at, histogram) in &data.histograms {
-        sum = sum.wrapping_add(mix(!at.cast_unsigned(), xxh3_64(&histogram.to_bytes())));
+        sum = sum.wrapping_add(mix(!at.cast_unsigned(), xxh3_64(histogram.as_bytes())));
     }
     // A series without samples in the range is not there.
     if data.timestamps.is_empty() && data.histograms.is_empty() { 0 } else { mix(hash.0, sum) }

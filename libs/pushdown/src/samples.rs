@@ -1,9 +1,8 @@
 //! The samples of a series out of its chunks, as the engine takes them.
 
-use std::sync::Arc;
-
+use bytes::Bytes;
 use narthex_chunk::{Chunk, ChunkError, Encoding};
-use narthex_model::{Histogram, Labels, TimeRange, TimestampMs, Value, resolve};
+use narthex_model::{EncodedHistogram, Labels, TimeRange, TimestampMs, Value, resolve};
 use narthex_promql::SeriesData;
 
 /// A chunk that is not what it says.
@@ -54,16 +53,21 @@ pub fn append(chunk: &Chunk, range: TimeRange, into: &mut SeriesData) -> Result<
         // A chunk with more samples than it says takes no more memory than it says.
         count <= u64::from(chunk.samples) && range.contains(TimestampMs(at))
     };
-    let mut damage = None;
     if chunk.encoding == Encoding::Histograms {
-        chunk.for_each_histogram(|at, bytes| {
+        // All of a chunk share one buffer.
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        chunk.for_each_histogram(|at, form| {
             if see(at) {
-                match Histogram::from_bytes(bytes) {
-                    Ok(histogram) => into.histograms.push((at, Arc::new(histogram))),
-                    Err(error) => damage = Some(ChunkFault::Histogram(error.to_string())),
-                }
+                bytes.extend_from_slice(form);
+                ends.push((at, bytes.len()));
             }
         })?;
+        let (bytes, mut start) = (Bytes::from(bytes), 0);
+        for (at, end) in ends {
+            let histogram = EncodedHistogram::new(bytes.slice(start..end));
+            into.histograms.push((at, histogram.map_err(|error| ChunkFault::Histogram(error.to_string()))?));
+            start = end;
+        }
     } else {
         chunk.for_each_float(|at, value| {
             if see(at) {
@@ -74,11 +78,7 @@ pub fn append(chunk: &Chunk, range: TimeRange, into: &mut SeriesData) -> Result<
     }
     let agrees =
         count == u64::from(chunk.samples) && first == Some(chunk.min_ms) && last == Some(chunk.max_ms);
-    match damage {
-        Some(damage) => Err(damage),
-        None if agrees => Ok(()),
-        None => Err(ChunkFault::Description),
-    }
+    if agrees { Ok(()) } else { Err(ChunkFault::Description) }
 }
 
 /// Puts samples as they came from overlapping chunks in order: ascending, each timestamp once, in one of the columns.
@@ -91,7 +91,7 @@ pub fn tidy(series: SeriesData) -> SeriesData {
     }
     let floats = series.timestamps.iter().zip(&series.values).map(|(at, value)| (*at, Value::Float(*value)));
     let histograms =
-        series.histograms.iter().map(|(at, histogram)| (*at, Value::Histogram(histogram.clone())));
+        series.histograms.iter().map(|(at, histogram)| (*at, Value::Histogram(histogram.decode().into())));
     let mut samples: Vec<(i64, Value)> = floats.chain(histograms).collect();
     // The greatest value of a timestamp comes first, and deduplication keeps the first.
     samples.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| resolve(&b.1, &a.1)));
@@ -103,7 +103,7 @@ pub fn tidy(series: SeriesData) -> SeriesData {
                 tidied.timestamps.push(at);
                 tidied.values.push(value);
             }
-            Value::Histogram(histogram) => tidied.histograms.push((at, histogram)),
+            Value::Histogram(histogram) => tidied.histograms.push((at, (&*histogram).into())),
         }
     }
     tidied

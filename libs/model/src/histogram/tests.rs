@@ -94,3 +94,71 @@ fn oversized_input_is_refused_before_it_is_read() {
         Err(HistogramError::TooLarge(MAX_HISTOGRAM_BYTES + 1))
     );
 }
+
+/// What queries make of a histogram's buckets on one side.
+fn by_index(spans: &[BucketSpan], counts: impl IntoIterator<Item = f64>) -> Vec<(i32, f64)> {
+    let mut counts = counts.into_iter();
+    let (mut out, mut index) = (Vec::new(), 0i32);
+    for span in spans {
+        index = index.saturating_add(span.offset);
+        for count in counts.by_ref().take(span.length as usize) {
+            out.push((index, count));
+            index = index.saturating_add(1);
+        }
+    }
+    out
+}
+
+proptest! {
+    #[test]
+    fn the_sparse_form_has_every_bucket_at_its_index(histogram in histogram()) {
+        let encoded = EncodedHistogram::new(histogram.to_bytes().into()).expect("own bytes");
+        let sparse = encoded.sparse();
+        let (positive_spans, negative_spans) = (&histogram.positive_spans, &histogram.negative_spans);
+        let (zero, total, positive, negative) = match &histogram.counts {
+            Counts::Int { zero, total, positive, negative } => (
+                *zero as f64,
+                *total as f64,
+                by_index(positive_spans, positive.iter().map(|count| *count as f64)),
+                by_index(negative_spans, negative.iter().map(|count| *count as f64)),
+            ),
+            Counts::Float { zero, total, positive, negative } => (
+                *zero,
+                *total,
+                by_index(positive_spans, positive.iter().copied()),
+                by_index(negative_spans, negative.iter().copied()),
+            ),
+        };
+        prop_assert_eq!((sparse.schema, sparse.reset_hint), (histogram.schema, histogram.reset_hint));
+        let floats = |values: [f64; 4]| values.map(f64::to_bits);
+        prop_assert_eq!(
+            floats([sparse.zero_threshold, sparse.sum, sparse.zero, sparse.total]),
+            floats([histogram.zero_threshold, histogram.sum, zero, total])
+        );
+        let bits = |buckets: &[(i32, f64)]| -> Vec<_> {
+            buckets.iter().map(|(index, count)| (*index, count.to_bits())).collect()
+        };
+        prop_assert_eq!(bits(&sparse.positive), bits(&positive));
+        prop_assert_eq!(bits(&sparse.negative), bits(&negative));
+        let bounds = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        prop_assert_eq!(bounds(&sparse.custom_bounds), bounds(&histogram.custom_bounds));
+        let parts = sparse.positive.len() + sparse.negative.len() + sparse.custom_bounds.len();
+        prop_assert!((parts..=encoded.as_bytes().len()).contains(&encoded.parts()));
+        prop_assert_eq!(encoded.sum().to_bits(), histogram.sum.to_bits());
+        prop_assert_eq!(encoded.decode(), histogram);
+    }
+
+    /// What is taken as well-formed is what can be read, whichever way; damage keeps most of a histogram.
+    #[test]
+    fn the_same_bytes_are_refused(histogram in histogram(), at: usize, byte: u8, cut in 0usize..3) {
+        let mut bytes = histogram.to_bytes();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        bytes.truncate(bytes.len() - cut);
+        let encoded = EncodedHistogram::new(bytes.clone().into());
+        prop_assert_eq!(encoded.is_ok(), Histogram::from_bytes(&bytes).is_ok());
+        if let Ok(encoded) = encoded {
+            let _ = encoded.sparse();
+        }
+    }
+}

@@ -197,7 +197,7 @@ pub(super) fn convert(data: SeriesData, Form { keep_stale, totals_only }: Form) 
     if let Some(starts) = starts.as_mut().filter(|_| !keep_stale) {
         let mut keep = values.iter().map(|value| !is_stale(*value));
         starts.floats.retain(|_| keep.next().unwrap_or(true));
-        let mut keep = histograms.iter().map(|(_, histogram)| !is_stale(histogram.sum));
+        let mut keep = histograms.iter().map(|(_, histogram)| !is_stale(histogram.sum()));
         starts.histograms.retain(|_| keep.next().unwrap_or(true));
     }
     if !keep_stale && values.iter().any(|value| is_stale(*value)) {
@@ -205,22 +205,20 @@ pub(super) fn convert(data: SeriesData, Form { keep_stale, totals_only }: Form) 
         timestamps.retain(|_| keep.next().unwrap_or(true));
         values.retain(|value| !is_stale(*value));
     }
-    let mut histograms: Vec<_> = histograms
-        .into_iter()
-        .filter(|(_, histogram)| keep_stale || !is_stale(histogram.sum))
-        .map(|(time, histogram)| (time, Arc::new(FloatHistogram::from_model(&histogram))))
-        .collect();
-    if totals_only {
-        keep_totals(&mut histograms);
-    }
+    let kept = histograms.iter().filter(|(_, histogram)| keep_stale || !is_stale(histogram.sum()));
+    let decoded = kept.map(|(time, histogram)| (*time, FloatHistogram::from(histogram.sparse())));
+    let histograms = if totals_only {
+        totals(decoded)
+    } else {
+        decoded.map(|(time, histogram)| (time, Arc::new(histogram))).collect()
+    };
     Series { labels, drop_name: false, times: timestamps, values, histograms, starts }
 }
 
-/// Leaves count and sum of each histogram. What the buckets would tell about resets becomes the hint.
-fn keep_totals(histograms: &mut [(i64, Arc<FloatHistogram>)]) {
+/// Count and sum of each histogram. What the buckets tell about resets becomes the hint.
+fn totals(histograms: impl Iterator<Item = (i64, FloatHistogram)>) -> Vec<(i64, Arc<FloatHistogram>)> {
     let mut last: Option<FloatHistogram> = None;
-    for (_, histogram) in histograms {
-        let full = Arc::clone(histogram);
+    let total = |(time, full): (i64, FloatHistogram)| {
         let stale = is_stale(full.sum);
         let hint = match &last {
             _ if stale || full.hint != CounterResetHint::Unknown => full.hint,
@@ -228,12 +226,13 @@ fn keep_totals(histograms: &mut [(i64, Arc<FloatHistogram>)]) {
             Some(last) if full.detect_reset(last) => CounterResetHint::Reset,
             Some(_) => CounterResetHint::NotReset,
         };
-        let FloatHistogram { schema, count, sum, .. } = *full;
-        *histogram = Arc::new(FloatHistogram { schema, hint, count, sum, ..FloatHistogram::default() });
+        let FloatHistogram { schema, count, sum, .. } = full;
         if !stale {
-            last = Some(FloatHistogram { hint, ..FloatHistogram::clone(&full) });
+            last = Some(full);
         }
-    }
+        (time, Arc::new(FloatHistogram { schema, hint, count, sum, ..FloatHistogram::default() }))
+    };
+    histograms.map(total).collect()
 }
 
 struct Walk<'a> {

@@ -81,6 +81,11 @@ fn merge(left: &Sparse, right: &[(i32, f64)], mut combine: impl FnMut(Option<usi
     out
 }
 
+/// Whether two lists have the same buckets, as histograms of one series mostly do.
+pub(super) fn alike(a: &[(i32, f64)], b: &[(i32, f64)]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0 == b.0)
+}
+
 /// Whether every bucket of `part` is among `all`: then adding it needs no new list, which is so for nearly all that a sum adds.
 fn covers(all: &[(i32, f64)], part: &[(i32, f64)]) -> bool {
     let mut all = all.iter();
@@ -153,7 +158,9 @@ impl FloatHistogram {
             }
             let reduced = (coarse < other.schema).then(|| reduce(theirs, other.schema, coarse));
             let theirs = beyond_zero(reduced.as_ref().unwrap_or(theirs), coarse, self.zero_threshold);
-            if covers(mine, theirs) {
+            if alike(mine, theirs) {
+                mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| mine.1 += sign * theirs.1);
+            } else if covers(mine, theirs) {
                 let mut at = 0;
                 for (index, count) in theirs {
                     at = seek(mine, at, *index);
@@ -338,9 +345,14 @@ fn kahan_reduce(sums: &Sparse, lost: &Sparse, from: i32, to: i32) -> (Sparse, Sp
 
 /// Adds buckets to `sums`, and what rounding lost to `lost`.
 fn kahan_merge(sums: &mut Sparse, lost: &mut Sparse, add: &[(i32, f64)], add_lost: Option<&[(i32, f64)]>) {
+    let matching = alike(sums, lost);
+    if add_lost.is_none() && matching && alike(sums, add) {
+        let sums = sums.iter_mut().zip(lost);
+        sums.zip(add).for_each(|((sum, lost), (_, count))| kahan(*count, &mut sum.1, &mut lost.1));
+        return;
+    }
     let add_lost = |at: usize| add_lost.map_or(0.0, |list| list[at].1);
-    let alike = sums.len() == lost.len() && sums.iter().zip(&*lost).all(|(sum, lost)| sum.0 == lost.0);
-    if !alike || !covers(sums, add) {
+    if !matching || !covers(sums, add) {
         (*sums, *lost) = widened(sums, lost, add);
     }
     let mut at = 0;

@@ -1,10 +1,8 @@
 //! Custom buckets whose bounds differ: both sides are counted into the bounds that they share.
 
-use std::sync::Arc;
-
 use super::{
     arithmetic::kahan,
-    float::{FloatHistogram, Sparse},
+    float::{Bounds, FloatHistogram, Sparse},
 };
 
 /// Bounds that both have.
@@ -59,8 +57,8 @@ pub(super) fn combine(
     let kept: Vec<_> =
         counts.iter().enumerate().filter(|(_, (total, comp))| *total != 0.0 || *comp != 0.0).collect();
     sum.positive = kept.iter().map(|(index, (total, _))| (*index as i32, *total)).collect();
-    let bounds: Arc<[f64]> = shared.into();
-    sum.custom = Arc::clone(&bounds);
+    let bounds = Bounds::from(shared);
+    sum.custom = bounds.clone();
     if let Some(lost) = lost {
         lost.positive = kept.iter().map(|(index, (_, comp))| (*index as i32, *comp)).collect();
         lost.custom = bounds;

@@ -1,8 +1,8 @@
 //! The histogram value itself: conversion, scaling, comparison, text.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Deref, sync::Arc};
 
-use narthex_model::{BucketSpan, CounterResetHint, Counts, Histogram};
+use narthex_model::{BucketSpan, CounterResetHint, Counts, EncodedHistogram, Histogram, SparseHistogram};
 
 use super::buckets::bound;
 use crate::ast::format_number;
@@ -25,22 +25,31 @@ pub(crate) struct FloatHistogram {
     pub(crate) positive: Sparse,
     pub(crate) negative: Sparse,
     /// Upper bounds of custom buckets.
-    pub(crate) custom: Arc<[f64]>,
+    pub(crate) custom: Bounds,
 }
 
-fn to_sparse<T: Copy>(spans: &[BucketSpan], counts: &[T], to_f64: impl Fn(T) -> f64) -> Sparse {
-    let mut index = 0i32;
-    let mut counts = counts.iter();
-    let mut sparse = Vec::with_capacity(counts.len());
-    for span in spans {
-        index = index.saturating_add(span.offset);
-        for _ in 0..span.length {
-            let Some(count) = counts.next() else { return sparse };
-            sparse.push((index, to_f64(*count)));
-            index = index.saturating_add(1);
-        }
+/// Upper bounds of custom buckets, shared. Most histograms have none, which costs nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bounds(Option<Arc<[f64]>>);
+
+impl Deref for Bounds {
+    type Target = [f64];
+
+    fn deref(&self) -> &[f64] {
+        self.0.as_deref().unwrap_or_default()
     }
-    sparse
+}
+
+impl From<Vec<f64>> for Bounds {
+    fn from(bounds: Vec<f64>) -> Self {
+        Self((!bounds.is_empty()).then(|| bounds.into()))
+    }
+}
+
+impl PartialEq for Bounds {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
 }
 
 fn to_spans(sparse: &Sparse) -> (Vec<BucketSpan>, Vec<f64>) {
@@ -56,35 +65,27 @@ fn to_spans(sparse: &Sparse) -> (Vec<BucketSpan>, Vec<f64>) {
     (spans, sparse.iter().map(|(_, count)| *count).collect())
 }
 
+impl From<SparseHistogram> for FloatHistogram {
+    fn from(histogram: SparseHistogram) -> Self {
+        let SparseHistogram { schema, reset_hint, zero_threshold, sum, zero, total, .. } = histogram;
+        Self {
+            schema: i32::from(schema),
+            hint: reset_hint,
+            zero_threshold,
+            zero_count: zero,
+            count: total,
+            sum,
+            positive: histogram.positive,
+            negative: histogram.negative,
+            custom: histogram.custom_bounds.into(),
+        }
+    }
+}
+
 impl FloatHistogram {
     /// The float form of a stored histogram.
     pub(crate) fn from_model(histogram: &Histogram) -> Self {
-        let (spans_p, spans_n) = (&histogram.positive_spans, &histogram.negative_spans);
-        let (zero_count, count, positive, negative) = match &histogram.counts {
-            Counts::Int { zero, total, positive, negative } => (
-                *zero as f64,
-                *total as f64,
-                to_sparse(spans_p, positive, |count| count as f64),
-                to_sparse(spans_n, negative, |count| count as f64),
-            ),
-            Counts::Float { zero, total, positive, negative } => (
-                *zero,
-                *total,
-                to_sparse(spans_p, positive, |count| count),
-                to_sparse(spans_n, negative, |count| count),
-            ),
-        };
-        Self {
-            schema: i32::from(histogram.schema),
-            hint: histogram.reset_hint,
-            zero_threshold: histogram.zero_threshold,
-            zero_count,
-            count,
-            sum: histogram.sum,
-            positive,
-            negative,
-            custom: histogram.custom_bounds.as_slice().into(),
-        }
+        EncodedHistogram::from(histogram).sparse().into()
     }
 
     /// The form that leaves the engine.

@@ -3,7 +3,7 @@
 use narthex_model::CounterResetHint;
 
 use super::{
-    arithmetic::coarser_index,
+    arithmetic::{alike, coarser_index},
     buckets::bound,
     custom,
     float::{CUSTOM, FloatHistogram, Sparse},
@@ -51,6 +51,10 @@ impl FloatHistogram {
         let swallowed = |index: i32| {
             !custom && self.zero_threshold > 0.0 && bound(index, self.schema, &[]) <= self.zero_threshold
         };
+        if schema == self.schema && alike(now, before) {
+            let skip = before.iter().take_while(|(index, _)| swallowed(*index)).count();
+            return now[skip..].iter().zip(&before[skip..]).any(|(now, before)| now.1 < before.1);
+        }
         let (mut now, mut at, mut outside) = (now.iter().peekable(), 0, false);
         while let Some((index, count)) = before.get(at) {
             let (index, mut count) = (my_index(*index), *count);

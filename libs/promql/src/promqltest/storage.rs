@@ -98,7 +98,7 @@ impl Samples {
                     starts.floats.push(start);
                 }
                 Stored::Histogram(histogram) => {
-                    data.histograms.push((*time, Arc::new(histogram.to_model())));
+                    data.histograms.push((*time, (&histogram.to_model()).into()));
                     starts.histograms.push(start);
                 }
             }

@@ -5,7 +5,7 @@
 
 use std::mem::size_of;
 
-use narthex_model::{Counts, Histogram};
+use narthex_model::{Counts, EncodedHistogram, Histogram};
 use narthex_promql::{Reservation, SeriesData, SourceError};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -80,7 +80,11 @@ fn bytes(series: &SeriesData) -> usize {
     SERIES
         + series.labels.as_bytes().len()
         + series.timestamps.capacity() * SAMPLE
-        + series.histograms.iter().map(|(_, histogram)| histogram_bytes(histogram)).sum::<usize>()
+        + series.histograms.iter().map(|(_, histogram)| encoded_bytes(histogram)).sum::<usize>()
+}
+
+fn encoded_bytes(histogram: &EncodedHistogram) -> usize {
+    HISTOGRAM + BUCKET * histogram.parts()
 }
 
 /// Bytes that a histogram occupies, rather too many.

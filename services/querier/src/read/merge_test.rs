@@ -32,7 +32,7 @@ fn series(labels: &Labels, samples: &Samples) -> SeriesData {
                 series.timestamps.push(*at);
                 series.values.push(*value);
             }
-            Value::Histogram(histogram) => series.histograms.push((*at, histogram.clone())),
+            Value::Histogram(histogram) => series.histograms.push((*at, (&**histogram).into())),
         }
     }
     series
@@ -41,7 +41,7 @@ fn series(labels: &Labels, samples: &Samples) -> SeriesData {
 fn samples_of(series: &SeriesData) -> Samples {
     let floats = series.timestamps.iter().zip(&series.values).map(|(at, value)| (*at, Value::Float(*value)));
     let histograms =
-        series.histograms.iter().map(|(at, histogram)| (*at, Value::Histogram(histogram.clone())));
+        series.histograms.iter().map(|(at, histogram)| (*at, Value::Histogram(histogram.decode().into())));
     floats.chain(histograms).collect()
 }
 

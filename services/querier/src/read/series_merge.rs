@@ -4,9 +4,7 @@
 //! beginnings are compared, not merged. Where values compete, [`Rule`] decides; without a majority the greatest by
 //! [`resolve`] wins, which does not depend on the order of the copies.
 
-use std::sync::Arc;
-
-use narthex_model::{Histogram, Value, resolve};
+use narthex_model::{EncodedHistogram, Value, resolve};
 use narthex_promql::SeriesData;
 
 use super::merge::Rule;
@@ -15,7 +13,7 @@ use super::merge::Rule;
 #[derive(Clone, Copy)]
 enum Candidate<'a> {
     Float(f64),
-    Histogram(&'a Arc<Histogram>),
+    Histogram(&'a EncodedHistogram),
 }
 
 impl Candidate<'_> {
@@ -30,7 +28,7 @@ impl Candidate<'_> {
     fn value(self) -> Value {
         match self {
             Self::Float(value) => Value::Float(value),
-            Self::Histogram(histogram) => Value::Histogram(histogram.clone()),
+            Self::Histogram(histogram) => Value::Histogram(histogram.decode().into()),
         }
     }
 }

@@ -15,9 +15,11 @@ pub(crate) fn write_seconds(out: &mut Vec<u8>, millis: i64) {
         out.push(b'-');
     }
     let millis = millis.unsigned_abs();
-    put(out, format_args!("{}", millis / 1000));
-    if !millis.is_multiple_of(1000) {
-        put(out, format_args!(".{:03}", millis % 1000));
+    write_integer(out, millis / 1000);
+    let rest = (millis % 1000) as u16;
+    if rest > 0 {
+        out.push(b'.');
+        out.extend([rest / 100, rest / 10 % 10, rest % 10].map(|digit| b'0' + digit as u8));
     }
 }
 
@@ -37,7 +39,7 @@ fn write_float(out: &mut Vec<u8>, value: f64) {
     } else if magnitude != 0.0 && !(SMALLEST_PLAIN..LARGEST_PLAIN).contains(&magnitude) {
         write_exponent(out, value);
     } else if magnitude < EXACT && value.fract() == 0.0 && (magnitude != 0.0 || value.is_sign_positive()) {
-        put(out, format_args!("{}", value as i64));
+        write_integer(out, value as i64);
     } else {
         put(out, format_args!("{value}"));
     }
@@ -49,6 +51,11 @@ fn write_exponent(out: &mut Vec<u8>, value: f64) {
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
     put(out, format_args!("{digits}e{sign}{exponent:0>2}"));
+}
+
+/// Most of an answer's numbers are integers, for which formatting is what they cost.
+fn write_integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
