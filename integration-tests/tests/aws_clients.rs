@@ -11,14 +11,14 @@ use narthex_integration_tests::{
 use serde_json::Value;
 
 /// A client with the variables of `client.env` and nothing else of AWS.
-struct Client<'a> {
+pub(crate) struct Client<'a> {
     tool: Tool,
     env: &'a ClientEnv,
     home: std::path::PathBuf,
 }
 
 impl<'a> Client<'a> {
-    fn new(sandbox: &Sandbox, tool: Tool, env: &'a ClientEnv) -> Result<Self> {
+    pub(crate) fn new(sandbox: &Sandbox, tool: Tool, env: &'a ClientEnv) -> Result<Self> {
         eprintln!("{} {}", tool.name, tool.version);
         let home = sandbox.path().join("home");
         fs::create_dir_all(&home)?;
@@ -39,7 +39,7 @@ impl<'a> Client<'a> {
     }
 
     /// An `aws amp` command that succeeds; its JSON, or null if it printed nothing.
-    fn amp(&self, arguments: &[&str]) -> Result<Value> {
+    pub(crate) fn amp(&self, arguments: &[&str]) -> Result<Value> {
         let all: Vec<&str> =
             ["amp"].into_iter().chain(arguments.iter().copied()).chain(["--output", "json"]).collect();
         let (code, out, err) = self.run(&all)?;
@@ -48,7 +48,7 @@ impl<'a> Client<'a> {
     }
 
     /// An `aws amp` command that fails; its error text.
-    fn amp_fails(&self, arguments: &[&str]) -> Result<String> {
+    pub(crate) fn amp_fails(&self, arguments: &[&str]) -> Result<String> {
         let all: Vec<&str> = ["amp"].into_iter().chain(arguments.iter().copied()).collect();
         let (code, out, err) = self.run(&all)?;
         ensure!(code != 0, "{} {arguments:?} should fail and printed {out}", self.tool.name);
@@ -56,7 +56,7 @@ impl<'a> Client<'a> {
     }
 }
 
-fn text(value: &Value) -> Result<&str> {
+pub(crate) fn text(value: &Value) -> Result<&str> {
     value.as_str().with_context(|| format!("expected a string, found {value}"))
 }
 

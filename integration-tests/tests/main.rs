@@ -5,6 +5,7 @@
 
 mod access;
 mod all_in_one;
+mod amp_cli;
 mod amp_model;
 mod aws_clients;
 mod bad_input;
