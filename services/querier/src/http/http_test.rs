@@ -11,8 +11,9 @@ use axum::{
 };
 use http::{Method, Request, StatusCode, header};
 use narthex_cluster::Workspace;
-use narthex_edge::Authenticated;
-use narthex_model::{Labels, Matcher, MetricMetadata, MetricType, TimeRange, WorkspaceId};
+use narthex_edge::{Authenticated, Circumstances};
+use narthex_model::{Labels, Matcher, MetricMetadata, MetricType, TimeRange, TimestampMs, WorkspaceId};
+use narthex_policy::{Caller, Permissions, Principal};
 use narthex_promql::{Reservation, SelectedSeries, Selection, SeriesData, SeriesSource, SourceError};
 use narthex_service::Components;
 use serde_json::{Value, json};
@@ -113,9 +114,18 @@ impl Reads for Memory {
 fn passed() -> Authenticated {
     let account: narthex_model::AccountId = "123456789012".parse().expect("12 digits");
     let workspace = Workspace::new(WORKSPACE, account.clone());
+    let principal = Principal::from_arn("arn:aws:iam::123456789012:root").expect("an ARN");
     Authenticated {
         account,
-        principal: "test".into(),
+        caller: Arc::new(Caller { principal, permissions: Permissions::default() }),
+        access_key_id: None,
+        circumstances: Circumstances {
+            now: TimestampMs(0),
+            region: "us-east-1".into(),
+            secure: false,
+            user_agent: None,
+            source: std::net::Ipv4Addr::LOCALHOST.into(),
+        },
         workspace: Some(Arc::new(workspace)),
         request_id: "1".into(),
     }
