@@ -297,9 +297,10 @@ fn flushers_are_killed_at_every_step() {
             })
             .await?;
             proxies.values().for_each(S3Proxy::pass);
+            // Disarms the others: a reply that is under way must kill nobody whom nobody starts again.
             let fallen: Vec<_> = traps
                 .iter()
-                .filter(|(_, trap)| trap.pid.load(SeqCst) == 0)
+                .filter(|(_, trap)| trap.pid.swap(0, SeqCst) == 0)
                 .map(|(name, _)| name.clone())
                 .collect();
             eprintln!("{step:?}: killed {fallen:?}");

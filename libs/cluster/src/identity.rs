@@ -123,6 +123,8 @@ mod tests {
         let (arn, identity) = super::identity(role).expect("an ARN");
         let Identity::Role(role) = identity else { panic!("{identity:?}") };
         assert_eq!((role.arn.as_str(), role.sessions_revoked_before), (arn.as_str(), TimestampMs(7)));
-        assert!(super::identity(PrincipalState { arn: "nobody".into(), ..PrincipalState::default() }).is_err());
+        assert!(
+            super::identity(PrincipalState { arn: "nobody".into(), ..PrincipalState::default() }).is_err()
+        );
     }
 }

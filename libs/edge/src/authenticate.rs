@@ -128,8 +128,7 @@ impl Authenticator {
                     Ok(known) => known,
                     Err(Unknown::Expired(text)) => return Err(expired(text)),
                     Err(Unknown::Key) => {
-                        let text =
-                            "The security token included in the request is invalid: unknown access key or session.";
+                        let text = "The security token included in the request is invalid: unknown access key or session.";
                         return Err(Refusal::new("unknown_key", AwsError::UnrecognizedClient(text.into())));
                     }
                 }

@@ -4,13 +4,12 @@ use narthex_cluster::{AssumableRole, SessionKey};
 use narthex_policy::Tags;
 
 use super::*;
-use crate::{
-    session::Session,
-    test_support::NOW,
-};
+use crate::{session::Session, test_support::NOW};
 
-const WRITES: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"aps:RemoteWrite","Resource":"*"}}"#;
-const READS: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"aps:QueryMetrics","Resource":"*"}}"#;
+const WRITES: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"aps:RemoteWrite","Resource":"*"}}"#;
+const READS: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"aps:QueryMetrics","Resource":"*"}}"#;
 const ROLE: &str = "arn:aws:iam::111111111111:role/team/reader";
 
 fn compiled(text: &str) -> Arc<Policy> {
@@ -50,7 +49,12 @@ fn role(policies: &[&str]) -> AssumableRole {
 }
 
 /// A deployment with the role, whose session sends a query.
-async fn ask(session: &Session, role: Option<AssumableRole>, key: SessionKey, sealed_with: &SessionKey) -> Reply {
+async fn ask(
+    session: &Session,
+    role: Option<AssumableRole>,
+    key: SessionKey,
+    sealed_with: &SessionKey,
+) -> Reply {
     let token = session.seal(sealed_with, [1; 12]).expect("short");
     let mut snapshot = snapshot();
     snapshot.session_keys = [key].into();
@@ -66,7 +70,8 @@ async fn ask(session: &Session, role: Option<AssumableRole>, key: SessionKey, se
 async fn a_session_does_what_its_role_may_until_it_is_over() {
     let (session, key) = session();
     let reply = ask(&session, Some(role(&[READS])), key.clone(), &key).await;
-    let body = format!("111111111111 arn:aws:sts::111111111111:assumed-role/reader/worker {WORKSPACE} 0 bytes");
+    let body =
+        format!("111111111111 arn:aws:sts::111111111111:assumed-role/reader/worker {WORKSPACE} 0 bytes");
     assert_eq!((reply.status, reply.body.as_str()), (200, body.as_str()));
 
     let refused = async |session: Session, role: Option<AssumableRole>, sealed_with: &SessionKey| {
@@ -82,7 +87,10 @@ async fn a_session_does_what_its_role_may_until_it_is_over() {
     let anew = AssumableRole { id: "AROAOTHER".into(), ..role(&[READS]) };
     assert_eq!(refused(session.clone(), Some(anew), &key).await, named("UnrecognizedClientException"));
     let forged = SessionKey { id: 3, secret: [8; 32] };
-    assert_eq!(refused(session.clone(), Some(role(&[READS])), &forged).await, named("UnrecognizedClientException"));
+    assert_eq!(
+        refused(session.clone(), Some(role(&[READS])), &forged).await,
+        named("UnrecognizedClientException")
+    );
     let another = Session { access_key_id: "ASIAOTHER".into(), ..session.clone() };
     assert_eq!(refused(another, Some(role(&[READS])), &key).await, named("UnrecognizedClientException"));
     let wrong = Session { secret_access_key: "other".into(), ..session.clone() };
@@ -117,10 +125,18 @@ async fn users_do_what_their_policies_say_and_learn_nothing_else() {
     for id in [WORKSPACE, "ws-00000000-0000-4000-8000-00000000000f", "nonsense"] {
         let reply = setup.signed("GET", &query(id), b"").await;
         assert_eq!((reply.status, reply.error.as_deref()), (403, Some("AccessDeniedException")), "{id}");
-        assert!(reply.message().contains("not authorized to perform: aps:QueryMetrics"), "{}", reply.message());
+        assert!(
+            reply.message().contains("not authorized to perform: aps:QueryMetrics"),
+            "{}",
+            reply.message()
+        );
     }
     let unrouted = format!("/workspaces/{WORKSPACE}/api/v1/status/buildinfo");
-    assert_eq!(setup.signed("GET", &unrouted, b"").await.status, 403, "what AMP does not have needs QueryMetrics");
+    assert_eq!(
+        setup.signed("GET", &unrouted, b"").await.status,
+        403,
+        "what AMP does not have needs QueryMetrics"
+    );
 }
 
 #[tokio::test]
@@ -135,7 +151,8 @@ async fn a_workspace_s_policy_lets_other_accounts_in_and_its_tags_count() {
         let mut snapshot = snapshot();
         let id = foreign.parse().expect("an id");
         let policy = Some(Arc::new(Policy::for_workspace(&grant, &arn).expect("a policy")));
-        let workspace = Workspace { policy, tags, ..Workspace::new(id, "222222222222".parse().expect("12 digits")) };
+        let workspace =
+            Workspace { policy, tags, ..Workspace::new(id, "222222222222".parse().expect("12 digits")) };
         snapshot.workspaces.insert(id, Arc::new(workspace));
         snapshot
     };

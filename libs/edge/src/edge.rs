@@ -107,6 +107,9 @@ struct Asked {
     sts: bool,
 }
 
+/// The account that acts, who does, and the access key.
+type Acting = (AccountId, Arc<Caller>, Option<Arc<str>>);
+
 /// A request that passed.
 struct Admitted {
     request: Request,
@@ -307,8 +310,14 @@ impl Inner {
             None => self.local(asked, &snapshot)?,
         };
         let request_id = Arc::clone(request_id);
-        let mut who =
-            Authenticated { account, caller: principal, access_key_id, circumstances, workspace: None, request_id };
+        let mut who = Authenticated {
+            account,
+            caller: principal,
+            access_key_id,
+            circumstances,
+            workspace: None,
+            request_id,
+        };
         if let Some(witness) = witness.as_mut() {
             witness.verified(&who.account, &who.caller, who.access_key_id.as_deref(), &bytes);
         }
@@ -339,11 +348,7 @@ impl Inner {
     }
 
     /// Who acts where nothing is signed: root of the workspace's account, or else of the first.
-    fn local(
-        &self,
-        asked: &Asked,
-        snapshot: &Snapshot,
-    ) -> Result<(AccountId, Arc<Caller>, Option<Arc<str>>), Refusal> {
+    fn local(&self, asked: &Asked, snapshot: &Snapshot) -> Result<Acting, Refusal> {
         let named = asked.workspace.as_deref().and_then(|named| named.parse::<WorkspaceId>().ok());
         let account = match named.and_then(|id| snapshot.workspaces.get(&id)) {
             Some(workspace) => workspace.account.clone(),

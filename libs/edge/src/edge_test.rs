@@ -59,13 +59,15 @@ fn snapshot() -> Snapshot {
     snapshot
 }
 
-const ALL: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"aps:*","Resource":"*"}}"#;
+const ALL: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"aps:*","Resource":"*"}}"#;
 
 /// A user of the account of the credentials.
 fn user(name: &str, policies: &[&str]) -> (String, Identity) {
     let arn = format!("arn:aws:iam::111111111111:user/{name}");
     let policy = |text: &&str| Arc::new(Policy::parse(text, Kind::InlineUser).expect("a policy"));
-    let permissions = Permissions { identity: policies.iter().map(policy).collect(), ..Permissions::default() };
+    let permissions =
+        Permissions { identity: policies.iter().map(policy).collect(), ..Permissions::default() };
     let principal = Principal::from_arn(&arn).expect("an ARN");
     (arn, Identity::Caller(Arc::new(Caller { principal, permissions })))
 }
@@ -110,11 +112,7 @@ fn setup_with(snapshot: Snapshot) -> Setup {
     build(Cluster::new(snapshot, None), control_plane, |_| {})
 }
 
-fn build(
-    cluster: Cluster,
-    control_plane: Arc<ControlPlane>,
-    change: impl FnOnce(&mut EdgeOptions),
-) -> Setup {
+fn build(cluster: Cluster, control_plane: Arc<ControlPlane>, change: impl FnOnce(&mut EdgeOptions)) -> Setup {
     let components = Components::new(Arc::new(StoppedClock), Random::from_seed(1), None);
     let mut options = EdgeOptions::new(REGION);
     change(&mut options);
@@ -392,9 +390,15 @@ async fn a_panic_is_one_request_s_500() {
 async fn without_authentication_the_workspace_s_owner_acts() {
     let setup = setup(false, |options| options.auth = Auth::Off);
     let reply = setup.send(plain("GET", &query(FOREIGN), b"")).await;
-    assert_eq!((reply.status, reply.body), (200, format!("222222222222 arn:aws:iam::222222222222:root {FOREIGN} 0 bytes")));
+    assert_eq!(
+        (reply.status, reply.body),
+        (200, format!("222222222222 arn:aws:iam::222222222222:root {FOREIGN} 0 bytes"))
+    );
     let reply = setup.send(plain("GET", "/workspaces", b"")).await;
-    assert_eq!((reply.status, &*reply.body), (200, "111111111111 arn:aws:iam::111111111111:root none 0 bytes"));
+    assert_eq!(
+        (reply.status, &*reply.body),
+        (200, "111111111111 arn:aws:iam::111111111111:root none 0 bytes")
+    );
     assert_eq!(setup.send(plain("GET", &query(NOWHERE), b"")).await.status, 404);
 }
 

@@ -6,7 +6,10 @@
 use std::time::Duration;
 
 use axum::{
-    http::{HeaderValue, StatusCode, header::{CONTENT_TYPE, RETRY_AFTER}},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
 };
 
@@ -106,7 +109,10 @@ mod tests {
     async fn replies_are_well_formed_whatever_the_message() {
         let error = QueryError::from(AwsError::AccessDenied("<a> & \u{1}".into()));
         let reply = error.reply("id");
-        assert_eq!((reply.status().as_u16(), reply.headers()[CONTENT_TYPE].as_bytes()), (403, &b"text/xml"[..]));
+        assert_eq!(
+            (reply.status().as_u16(), reply.headers()[CONTENT_TYPE].as_bytes()),
+            (403, &b"text/xml"[..])
+        );
         let body = axum::body::to_bytes(reply.into_body(), 4_096).await.expect("a body");
         let body = std::str::from_utf8(&body).expect("text");
         assert!(body.contains("<Code>AccessDenied</Code><Message>&lt;a&gt; &amp; ?</Message>"), "{body}");

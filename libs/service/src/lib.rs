@@ -22,6 +22,7 @@ pub use health::{Condition, Health};
 pub use memory::{MemoryPool, OutOfMemory, available_memory};
 pub use random::Random;
 pub use settings::{
-    AdminSettings, DataClockSettings, MemberSettings, OpenListener, PublicSettings, ServerSettings, TlsSettings,
+    AdminSettings, DataClockSettings, MemberSettings, OpenListener, PublicSettings, ServerSettings,
+    TlsSettings,
 };
 pub use signals::cancel_on_signal;

@@ -146,10 +146,12 @@ impl Bootstrap {
         let refused = |error: &dyn fmt::Display| BootstrapError::Identities(error.to_string());
         let document = Document { accounts: self.accounts.clone() };
         let described = |name: &str| {
-            let mut users = self.accounts.iter().filter(|it| it.account_id == self.account_id).flat_map(|it| &it.users);
+            let mut users =
+                self.accounts.iter().filter(|it| it.account_id == self.account_id).flat_map(|it| &it.users);
             users.any(|user| user.name == name)
         };
-        let keys: BTreeMap<_, _> = self.access_keys.iter().map(|key| self.credential(key, fresh.now)).collect();
+        let keys: BTreeMap<_, _> =
+            self.access_keys.iter().map(|key| self.credential(key, fresh.now)).collect();
         let (mut identities, mut credentials) = (Identities::default(), BTreeMap::new());
         let administrators: BTreeMap<_, _> = self
             .access_keys
@@ -159,7 +161,8 @@ impl Bootstrap {
             .map(|(id, key)| (id.clone(), key.clone()))
             .collect();
         identities.adopt(&administrators);
-        let changes = plan(&document, &identities, &credentials, false, fresh).map_err(|error| refused(&error))?;
+        let changes =
+            plan(&document, &identities, &credentials, false, fresh).map_err(|error| refused(&error))?;
         let keys = keys.into_iter().map(|(id, key)| IdentityChange::PutKey(id, key));
         let changes = changes.into_iter().chain(keys).collect();
         identities.change(&mut credentials, changes).map_err(|error| refused(&error))?;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use narthex_cluster::WatchStream;
 use narthex_model::{PartitionId, RingRevision};
-use narthex_service::Random;
 use narthex_rpc::v1::{
     AdminRequest, AdminResponse, AnnounceRequest, AnnounceResponse, CurrentRevisionRequest,
-    CurrentRevisionResponse, FetchBodyRequest, FetchBodyResponse, HeartbeatRequest, HeartbeatResponse, LeaveRequest, LeaveResponse, ManifestHint,
-    RegisterRequest, RegisterResponse, ReplaceNode, WatchRequest, admin_request::Command as AdminCommand,
-    control_server::Control,
+    CurrentRevisionResponse, FetchBodyRequest, FetchBodyResponse, HeartbeatRequest, HeartbeatResponse,
+    LeaveRequest, LeaveResponse, ManifestHint, RegisterRequest, RegisterResponse, ReplaceNode, WatchRequest,
+    admin_request::Command as AdminCommand, control_server::Control,
 };
+use narthex_service::Random;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -43,7 +43,12 @@ const HINTS: usize = 1_024;
 const HINTS_AT_ONCE: usize = 10_000;
 
 impl ControlService {
-    pub(crate) fn new(desk: Arc<Desk>, metrics: Metrics, random: Random, shutdown: CancellationToken) -> Self {
+    pub(crate) fn new(
+        desk: Arc<Desk>,
+        metrics: Metrics,
+        random: Random,
+        shutdown: CancellationToken,
+    ) -> Self {
         let (hints, _) = broadcast::channel(HINTS);
         Self { desk, metrics, random, hints, shutdown }
     }
@@ -203,7 +208,8 @@ impl Control for ControlService {
             }
             AdminCommand::Identity(asked) => {
                 let command = asked.command;
-                let command = command.ok_or_else(|| Status::invalid_argument("the request holds no command"))?;
+                let command =
+                    command.ok_or_else(|| Status::invalid_argument("the request holds no command"))?;
                 tracing::info!("operator's command about identities");
                 let description = identity::carry_out(&self.desk, &self.random, command).await?;
                 let revision = self.desk.machine().revision();

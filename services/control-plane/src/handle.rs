@@ -11,7 +11,9 @@ use narthex_rpc::v1::{
 use narthex_service::{Components, Condition, Random, server::MAX_GRPC_MESSAGE_BYTES};
 use tonic::service::Routes;
 
-use crate::{Config, Error, api::Api, control::ControlService, node::Node, raft::RaftService, state::State, sts::Sts};
+use crate::{
+    Config, Error, api::Api, control::ControlService, node::Node, raft::RaftService, state::State, sts::Sts,
+};
 #[cfg(test)]
 use crate::{
     desk::Unavailable,
@@ -35,8 +37,12 @@ impl ControlPlane {
     /// Opens the data folder and starts consensus. Listeners are the caller's: see [`Self::grpc_routes`].
     pub async fn start(config: &Config, components: &Components) -> Result<Self, Error> {
         let node = Node::start(config, components).await?;
-        let control =
-            ControlService::new(node.desk.clone(), node.metrics.clone(), components.random.clone(), components.shutdown.clone());
+        let control = ControlService::new(
+            node.desk.clone(),
+            node.metrics.clone(),
+            components.random.clone(),
+            components.shutdown.clone(),
+        );
         Ok(Self { node, control })
     }
 

@@ -35,7 +35,8 @@ mod sts;
 mod watch;
 
 pub use admin::{
-    AdminArgs, AdminCommand, AdminError, IdentityAction, IdentityArgs, RemoveBlock, UnreadableBlocks, admin, admin_main,
+    AdminArgs, AdminCommand, AdminError, IdentityAction, IdentityArgs, RemoveBlock, UnreadableBlocks, admin,
+    admin_main,
 };
 pub use bootstrap::{AccessKey, Bootstrap, FirstWorkspace};
 pub use config::{Config, Limits, RaftSettings, SettingsError};

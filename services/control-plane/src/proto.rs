@@ -7,8 +7,8 @@ use narthex_cluster::{Role, WorkspaceStatus};
 use narthex_model::{Incarnation, InstanceId, WorkspaceId};
 use narthex_ring::PartitionState;
 use narthex_rpc::v1::{
-    self, CredentialState, InstanceState, PrincipalState, PartitionInfo, PartitionOwner, RegisterRequest, RingState,
-    WorkspaceState,
+    self, CredentialState, InstanceState, PartitionInfo, PartitionOwner, PrincipalState, RegisterRequest,
+    RingState, WorkspaceState,
 };
 use tonic::Status;
 
@@ -69,7 +69,8 @@ pub(crate) fn instance_state(id: &InstanceId, record: &InstanceRecord) -> Instan
 pub(crate) fn workspace_state(state: &State, id: WorkspaceId, record: &WorkspaceRecord) -> WorkspaceState {
     // What is no text is told as such, and denies everything where it is read.
     let text = |document: &Body| document.file().ok().and_then(|file| String::from_utf8(file).ok());
-    let policy = state.resource_policy(id).map(|document| text(document).unwrap_or_else(|| "unreadable".into()));
+    let policy =
+        state.resource_policy(id).map(|document| text(document).unwrap_or_else(|| "unreadable".into()));
     WorkspaceState {
         workspace: Bytes::copy_from_slice(&id.to_bytes()),
         account: record.account.to_string(),

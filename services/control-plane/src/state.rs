@@ -49,7 +49,8 @@ pub use change::{Change, ChangeKind, Changed, Expected, Finish, Limit, Tagged};
 pub use codec::{StateError, VERSION, decode, encode};
 pub use command::{ClientToken, Command, CreateWorkspace, Refusal, Registration, Response};
 pub use content::{
-    AnomalyDetector, Configuration, Content, RandomCutForest, RuleFile, Scraper, ScraperLogging, Target, Tolerance,
+    AnomalyDetector, Configuration, Content, RandomCutForest, RuleFile, Scraper, ScraperLogging, Target,
+    Tolerance,
 };
 pub use exact::Exact;
 pub(crate) use members::is_reader;

@@ -103,11 +103,13 @@ impl Reader<'_> {
         self.skip_spans()?;
         self.skip_floats()?;
         if flags & FLOAT_COUNTS == 0 {
-            (self.uint()?, self.uint()?);
+            self.uint()?;
+            self.uint()?;
             self.skip_ints()?;
             self.skip_ints()
         } else {
-            (self.float()?, self.float()?);
+            self.float()?;
+            self.float()?;
             self.skip_floats()?;
             self.skip_floats()
         }

@@ -80,8 +80,8 @@ pub(super) fn command(action: IdentityAction) -> Result<admin_request::Command, 
             } else {
                 std::fs::read_to_string(&file)
             };
-            let document =
-                read.map_err(|error| AdminError::Refused(format!("cannot read {}: {error}", file.display())))?;
+            let document = read
+                .map_err(|error| AdminError::Refused(format!("cannot read {}: {error}", file.display())))?;
             Command::Apply(ApplyIdentities { document, prune, dry_run })
         }
         IdentityAction::CreateAccessKey { account, user } => {

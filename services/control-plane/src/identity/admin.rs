@@ -4,7 +4,9 @@
 //! reference open on the state that it meets is refused.
 
 use narthex_model::AccountId;
-use narthex_rpc::v1::{ApplyIdentities, CreateAccessKey, RevokeSessions, SetAccessKey, identity_command::Command};
+use narthex_rpc::v1::{
+    ApplyIdentities, CreateAccessKey, RevokeSessions, SetAccessKey, identity_command::Command,
+};
 use narthex_service::Random;
 use tonic::Status;
 
@@ -105,7 +107,9 @@ async fn propose(desk: &Desk, changes: Vec<IdentityChange>) -> Result<(), Status
 /// One line, without secrets.
 fn describe(change: &IdentityChange) -> String {
     use IdentityChange::*;
-    let put = |kind: EntityKind, account: &AccountId, name: &str| format!("  put {kind} {name} of account {account}");
+    let put = |kind: EntityKind, account: &AccountId, name: &str| {
+        format!("  put {kind} {name} of account {account}")
+    };
     match change {
         PutAccount(account) => format!("  put account {account}"),
         PutUser(account, name, _) => put(EntityKind::User, account, name),
@@ -115,7 +119,9 @@ fn describe(change: &IdentityChange) -> String {
         PutProvider(account, name, _) => put(EntityKind::Provider, account, name),
         Delete(account, kind, name) => format!("  delete {kind} {name} of account {account}"),
         PutKey(id, key) => format!("  put access key {id} of {}", key.principal),
-        SetKey(id, active) => format!("  set access key {id} {}", if *active { "active" } else { "inactive" }),
+        SetKey(id, active) => {
+            format!("  set access key {id} {}", if *active { "active" } else { "inactive" })
+        }
         DeleteKey(id) => format!("  delete access key {id}"),
         RevokeSessions(account, role, _) => format!("  revoke sessions of role {role} of account {account}"),
     }

@@ -86,7 +86,9 @@ pub enum Inconsistent {
     #[error("{0} refers to the policy {1}, which does not exist; detach it first if it is to be deleted")]
     NoPolicy(String, String),
     /// A group that is not there.
-    #[error("the user {0} is in the group {1}, which does not exist; take it out first if it is to be deleted")]
+    #[error(
+        "the user {0} is in the group {1}, which does not exist; take it out first if it is to be deleted"
+    )]
     NoGroup(String, String),
 }
 
@@ -115,7 +117,8 @@ impl Identities {
         for (id, key) in keys {
             let account = self.accounts.entry(key.account.clone()).or_default();
             let prefix = format!("arn:aws:iam::{}:user/", key.account);
-            let Some(name) = key.principal.strip_prefix(&prefix).and_then(|name| name.rsplit('/').next()) else {
+            let Some(name) = key.principal.strip_prefix(&prefix).and_then(|name| name.rsplit('/').next())
+            else {
                 continue;
             };
             account.users.entry(name.to_owned()).or_insert_with(|| UserRecord {
@@ -139,10 +142,16 @@ impl Identities {
         match change {
             PutAccount(id) => drop(self.accounts.entry(id).or_default()),
             PutUser(id, name, user) => drop(self.accounts.entry(id).or_default().users.insert(name, user)),
-            PutGroup(id, name, group) => drop(self.accounts.entry(id).or_default().groups.insert(name, group)),
+            PutGroup(id, name, group) => {
+                drop(self.accounts.entry(id).or_default().groups.insert(name, group))
+            }
             PutRole(id, name, role) => drop(self.accounts.entry(id).or_default().roles.insert(name, role)),
-            PutPolicy(id, name, policy) => drop(self.accounts.entry(id).or_default().policies.insert(name, policy)),
-            PutProvider(id, name, provider) => drop(self.accounts.entry(id).or_default().providers.insert(name, provider)),
+            PutPolicy(id, name, policy) => {
+                drop(self.accounts.entry(id).or_default().policies.insert(name, policy))
+            }
+            PutProvider(id, name, provider) => {
+                drop(self.accounts.entry(id).or_default().providers.insert(name, provider))
+            }
             Delete(id, kind, name) => self.delete(keys, id, kind, name)?,
             PutKey(id, key) => drop(keys.insert(id, key)),
             SetKey(id, active) => match keys.get_mut(&id) {

@@ -27,7 +27,8 @@ pub(super) fn access_key_id(at: &str, id: &str) -> Result<(), DocumentError> {
     if (4..=128).contains(&id.len()) && id.bytes().all(allowed) && !id.starts_with("ASIA") {
         return Ok(());
     }
-    let text = format!("{id:?} must have 4 to 128 letters and digits, and not begin with ASIA as temporary keys do");
+    let text =
+        format!("{id:?} must have 4 to 128 letters and digits, and not begin with ASIA as temporary keys do");
     Err(DocumentError::new(at, text))
 }
 
@@ -41,7 +42,8 @@ pub(super) fn tags<'a>(
     }
     for (key, value) in tags {
         if !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256 {
-            let text = format!("the tag {key:?} must have a key of 1 to 128 and a value of up to 256 characters");
+            let text =
+                format!("the tag {key:?} must have a key of 1 to 128 and a value of up to 256 characters");
             return Err(DocumentError::new(at, text));
         }
     }

@@ -14,13 +14,13 @@ use serde_json::Value;
 use super::{
     change::{EntityKind, IdentityChange},
     document::{
-        AccountDocument, Document, DocumentError, GroupDocument, KeyDocument, PolicyDocument, ProviderDocument,
-        RoleDocument, UserDocument,
+        AccountDocument, Document, DocumentError, GroupDocument, KeyDocument, PolicyDocument,
+        ProviderDocument, RoleDocument, UserDocument,
     },
     names,
     records::{
-        AccountRecord, Attached, GroupRecord, Identities, PolicyRecord, ProviderRecord, RoleRecord, UserRecord,
-        root_arn,
+        AccountRecord, Attached, GroupRecord, Identities, PolicyRecord, ProviderRecord, RoleRecord,
+        UserRecord, root_arn,
     },
     resolve::managed_policy_arn,
 };
@@ -215,7 +215,10 @@ impl Planner<'_> {
         if let Some(present) = present
             && present.path != record.path
         {
-            return Err(DocumentError::new(&at, "the path of a user cannot change; delete it and make it anew"));
+            return Err(DocumentError::new(
+                &at,
+                "the path of a user cannot change; delete it and make it anew",
+            ));
         }
         if present != Some(&record) {
             self.changes.push(IdentityChange::PutUser(self.id.clone(), entry.name.clone(), record));
@@ -328,11 +331,31 @@ impl Planner<'_> {
         let mut delete = |kind, name: &String| {
             self.changes.push(IdentityChange::Delete(self.id.clone(), kind, name.clone()));
         };
-        present.users.keys().filter(|name| !named(users.clone(), name)).for_each(|n| delete(EntityKind::User, n));
-        present.roles.keys().filter(|name| !named(roles.clone(), name)).for_each(|n| delete(EntityKind::Role, n));
-        present.groups.keys().filter(|n| !named(groups.clone(), n)).for_each(|n| delete(EntityKind::Group, n));
-        present.policies.keys().filter(|n| !named(policies.clone(), n)).for_each(|n| delete(EntityKind::Policy, n));
-        present.providers.keys().filter(|n| !providers.contains(n)).for_each(|n| delete(EntityKind::Provider, n));
+        present
+            .users
+            .keys()
+            .filter(|name| !named(users.clone(), name))
+            .for_each(|n| delete(EntityKind::User, n));
+        present
+            .roles
+            .keys()
+            .filter(|name| !named(roles.clone(), name))
+            .for_each(|n| delete(EntityKind::Role, n));
+        present
+            .groups
+            .keys()
+            .filter(|n| !named(groups.clone(), n))
+            .for_each(|n| delete(EntityKind::Group, n));
+        present
+            .policies
+            .keys()
+            .filter(|n| !named(policies.clone(), n))
+            .for_each(|n| delete(EntityKind::Policy, n));
+        present
+            .providers
+            .keys()
+            .filter(|n| !providers.contains(n))
+            .for_each(|n| delete(EntityKind::Provider, n));
     }
 }
 
@@ -360,7 +383,9 @@ fn provider_name(at: &str, url: &str) -> Result<String, DocumentError> {
     match (parsed.scheme_str(), url.split_once("://")) {
         (Some("https"), Some((_, name))) => Ok(name.to_owned()),
         (Some("http"), Some((_, name))) if loopback => Ok(name.to_owned()),
-        (Some("http"), _) => refused("http:// is for loopback addresses alone: tokens are trusted by this server's word"),
+        (Some("http"), _) => {
+            refused("http:// is for loopback addresses alone: tokens are trusted by this server's word")
+        }
         _ => refused("the URL must begin with https://"),
     }
 }

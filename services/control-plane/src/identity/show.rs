@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{
     document::{
-        AccountDocument, Document, GroupDocument, KeyDocument, PolicyDocument, ProviderDocument, RoleDocument,
-        UserDocument,
+        AccountDocument, Document, GroupDocument, KeyDocument, PolicyDocument, ProviderDocument,
+        RoleDocument, UserDocument,
     },
     records::{Identities, root_arn},
 };

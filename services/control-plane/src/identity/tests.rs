@@ -48,7 +48,12 @@ fn account() -> AccountId {
     "123456789012".parse().expect("12 digits")
 }
 
-fn planned(text: &str, identities: &Identities, keys: &Keys, prune: bool) -> Result<Vec<IdentityChange>, String> {
+fn planned(
+    text: &str,
+    identities: &Identities,
+    keys: &Keys,
+    prune: bool,
+) -> Result<Vec<IdentityChange>, String> {
     let random = Random::from_seed(1);
     let document = Document::parse(text).map_err(|error| error.to_string())?;
     let fresh = Fresh { random: &random, now: TimestampMs(5) };
@@ -73,7 +78,11 @@ fn a_principal_has_the_policies_of_itself_and_its_groups() {
     let root = "arn:aws:iam::123456789012:root";
     assert_eq!(arns, [root, ALICE, "arn:aws:iam::123456789012:role/ingest"]);
     assert_eq!(keys["AKIAALICE"].principal, ALICE);
-    assert_eq!(identities.principal("arn:aws:iam::123456789012:user/team/alice"), None, "the path is part of it");
+    assert_eq!(
+        identities.principal("arn:aws:iam::123456789012:user/team/alice"),
+        None,
+        "the path is part of it"
+    );
     assert_eq!(identities.principal("nonsense"), None);
 }
 
@@ -98,7 +107,8 @@ fn what_is_there_keeps_its_id_and_what_is_the_same_is_left_alone() {
 #[test]
 fn pruning_removes_what_the_document_does_not_name() {
     let (mut identities, mut keys) = made(DOCUMENT);
-    let changes = planned("accounts: [{account_id: '123456789012'}]", &identities, &keys, true).expect("good");
+    let changes =
+        planned("accounts: [{account_id: '123456789012'}]", &identities, &keys, true).expect("good");
     identities.change(&mut keys, changes).expect("nothing open");
     assert!(keys.is_empty());
     assert_eq!(identities.accounts[&account()], AccountRecord::default());
@@ -143,7 +153,10 @@ fn no_change_leaves_a_reference_open() {
     assert!(refused(delete(EntityKind::Group, "readers")).contains("alice"));
     assert!(refused(delete(EntityKind::User, "bob")).contains("bob"));
     assert!(refused(IdentityChange::DeleteKey("AKIABOB".into())).contains("AKIABOB"));
-    let stray = CredentialRecord { principal: "arn:aws:iam::123456789012:user/bob".into(), ..keys["AKIAALICE"].clone() };
+    let stray = CredentialRecord {
+        principal: "arn:aws:iam::123456789012:user/bob".into(),
+        ..keys["AKIAALICE"].clone()
+    };
     assert!(refused(IdentityChange::PutKey("AKIABOB".into(), stray)).contains("does not exist"));
 
     let (mut identities, mut keys) = (identities, keys);
@@ -205,7 +218,8 @@ fn any_document() -> impl Strategy<Value = String> {
     let users = proptest::collection::btree_map("[a-c]", (any::<bool>(), any::<bool>()), 0..3);
     let policies = proptest::collection::btree_set("[p-r]", 0..3);
     (users, policies).prop_map(|(users, policies)| {
-        let statement = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"aps:*","Resource":"*"}}"#;
+        let statement =
+            r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"aps:*","Resource":"*"}}"#;
         let policies: Vec<_> = policies.into_iter().collect();
         let mut text = "accounts:\n  - account_id: '123456789012'\n    groups: [{name: g}]\n".to_owned();
         text += "    policies:\n";
@@ -218,7 +232,8 @@ fn any_document() -> impl Strategy<Value = String> {
                 text += "    users:\n";
             }
             let groups = if *in_group { "[g]" } else { "[]" };
-            let attached = policies.first().filter(|_| *attached).map_or("[]".to_owned(), |name| format!("[{name}]"));
+            let attached =
+                policies.first().filter(|_| *attached).map_or("[]".to_owned(), |name| format!("[{name}]"));
             text += &format!("      - {{name: {name}, groups: {groups}, policies: {attached}}}\n");
         }
         text

@@ -4,7 +4,10 @@ use narthex_model::{InstanceId, RingRevision, WorkspaceId};
 
 use crate::identity::add_session_key;
 
-use super::{Command, Refusal, ResourceId, Response, State, identities, members, partitions, resources, tokens, workspaces};
+use super::{
+    Command, Refusal, ResourceId, Response, State, identities, members, partitions, resources, tokens,
+    workspaces,
+};
 
 /// A part of the state that watchers hear of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

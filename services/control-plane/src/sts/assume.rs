@@ -17,7 +17,10 @@ impl Sts {
         let source_identity = parameters.word("SourceIdentity", 2..=64, "_+=,.@-")?;
         let tags = parameters.tags()?;
         if let Some(key) = parameters.transitive_tag_keys()?.iter().find(|key| !tags.contains_key(**key)) {
-            return Err(invalid("TransitiveTagKeys", format_args!("names {key:?}, which is not among the tags")));
+            return Err(invalid(
+                "TransitiveTagKeys",
+                format_args!("names {key:?}, which is not among the tags"),
+            ));
         }
         if parameters.get("SerialNumber").is_some() || parameters.get("TokenCode").is_some() {
             return Err(invalid("SerialNumber", "cannot be used: second factors are not known here"));
@@ -40,7 +43,8 @@ impl Sts {
         let mut facts = vec![("sts:RoleSessionName", Value::Text(name))];
         facts.extend(external_id.map(|id| ("sts:ExternalId", Value::Text(id))));
         facts.extend(source_identity.map(|identity| ("sts:SourceIdentity", Value::Text(identity))));
-        let (role_tags, session_tags) = (wanted.tags(), tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Tags>());
+        let (role_tags, session_tags) =
+            (wanted.tags(), tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Tags>());
         let mut needed = vec!["sts:AssumeRole"];
         needed.extend((!tags.is_empty()).then_some("sts:TagSession"));
         needed.extend(source_identity.map(|_| "sts:SetSourceIdentity"));
@@ -49,7 +53,11 @@ impl Sts {
                 tags: Some(&role_tags),
                 policy: Some(&trust),
                 requires_policy: true,
-                request_tags: if tags.is_empty() { RequestTags::None } else { RequestTags::Set(&session_tags) },
+                request_tags: if tags.is_empty() {
+                    RequestTags::None
+                } else {
+                    RequestTags::Set(&session_tags)
+                },
                 more: &facts,
                 ..Check::new(action, arn, wanted.account.as_str())
             };

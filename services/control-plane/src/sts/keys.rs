@@ -24,7 +24,8 @@ const LARGEST: usize = 256 << 10;
 /// # Errors
 /// Says what is wrong with it.
 pub(crate) fn key_set(text: &str) -> Result<JwkSet, String> {
-    let set: JwkSet = serde_json::from_str(text).map_err(|error| format!("is no JSON Web Key Set: {error}"))?;
+    let set: JwkSet =
+        serde_json::from_str(text).map_err(|error| format!("is no JSON Web Key Set: {error}"))?;
     if set.keys.is_empty() { Err("is a JSON Web Key Set without keys".to_owned()) } else { Ok(set) }
 }
 
@@ -71,7 +72,8 @@ impl Keys {
         }
         let place = Arc::clone(self.issuers.lock().entry(provider.url.clone()).or_default());
         let mut place = place.lock().await;
-        let age = |since: TimestampMs| Duration::from_millis(now.0.saturating_sub(since.0).max(0).unsigned_abs());
+        let age =
+            |since: TimestampMs| Duration::from_millis(now.0.saturating_sub(since.0).max(0).unsigned_abs());
         if let Some(Fetched { keys, at, asked }) = &*place {
             let has_key = |keys: &JwkSet| key.is_none_or(|key| keys.find(key).is_some());
             match keys {
@@ -89,7 +91,11 @@ impl Keys {
                 Ok(keys)
             }
             Err(error) => {
-                tracing::warn!(issuer = provider.url, error, "the keys of an identity provider cannot be fetched");
+                tracing::warn!(
+                    issuer = provider.url,
+                    error,
+                    "the keys of an identity provider cannot be fetched"
+                );
                 let kept = old.filter(|old| age(old.at) < STALE);
                 let keys = kept.as_ref().and_then(|old| old.keys.clone());
                 let at = kept.map_or(now, |old| old.at);

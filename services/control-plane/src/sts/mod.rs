@@ -33,8 +33,8 @@ use crate::{
     state::State,
 };
 
-pub(crate) use keys::{certificates, key_set};
 use keys::Keys;
+pub(crate) use keys::{certificates, key_set};
 use parameters::{Parameters, invalid};
 use reply::{Element, reply, session_elements};
 
@@ -64,7 +64,9 @@ impl Sts {
     /// The route, to be wrapped by the edge together with the others.
     pub(crate) fn router(self) -> Router {
         let sts = Arc::new(self);
-        let handler = move |who: Option<Extension<Authenticated>>, id: Option<Extension<RequestId>>, body: Bytes| async move {
+        let handler = move |who: Option<Extension<Authenticated>>,
+                            id: Option<Extension<RequestId>>,
+                            body: Bytes| async move {
             let id = id.map_or_else(String::new, |Extension(id)| id.0.to_string());
             let who = who.map(|Extension(who)| who);
             sts.answer(who.as_ref(), &body, &id).await.unwrap_or_else(|error| error.reply(&id))
@@ -85,7 +87,8 @@ impl Sts {
         if parameters.get("Version").is_some_and(|version| version != VERSION) {
             return Err(QueryError::sender("NoSuchVersion", format!("only version {VERSION} is served")));
         }
-        let unsigned = || QueryError::denied("MissingAuthenticationToken", "Request is missing Authentication Token");
+        let unsigned =
+            || QueryError::denied("MissingAuthenticationToken", "Request is missing Authentication Token");
         let (action, elements) = match action {
             "AssumeRoleWithWebIdentity" => (action, self.assume_with_web_identity(&parameters).await?),
             "AssumeRole" => (action, self.assume(who.ok_or_else(unsigned)?, &parameters).await?),
@@ -108,17 +111,13 @@ impl Sts {
     }
 
     /// Makes the session and its token.
-    fn issue(
-        &self,
-        wanted: &Wanted,
-        asked: Asked<'_>,
-        now: TimestampMs,
-    ) -> Result<Vec<Element>, QueryError> {
+    fn issue(&self, wanted: &Wanted, asked: Asked<'_>, now: TimestampMs) -> Result<Vec<Element>, QueryError> {
         let fresh = Fresh { random: &self.random, now };
         let (key, policies) = {
             let view = self.desk.machine().view();
             let key = view.state.session_keys.last().and_then(session_key);
-            let key = key.ok_or_else(|| QueryError::unavailable("no session can be sealed yet, try again"))?;
+            let key =
+                key.ok_or_else(|| QueryError::unavailable("no session can be sealed yet, try again"))?;
             (key, session_policies(&view.state, &wanted.account, &asked)?)
         };
         let session = Session {
@@ -138,7 +137,9 @@ impl Sts {
         let mut nonce = [0; 12];
         self.random.fill(&mut nonce);
         let token = session.seal(&key, nonce).map_err(|length| {
-            let text = format!("Packed size of session policies and tags makes a token of {length} characters, too many");
+            let text = format!(
+                "Packed size of session policies and tags makes a token of {length} characters, too many"
+            );
             QueryError::sender("PackedPolicyTooLarge", text)
         })?;
         tracing::info!(role = session.role, session = session.name, "a session was issued");
@@ -171,9 +172,14 @@ fn session_policies(
         let name = arn.rsplit('/').next().unwrap_or_default();
         let of_service = arn.strip_prefix("arn:aws:iam::aws:policy/").and_then(ManagedPolicy::named);
         let own = state.identities.accounts.get(account).and_then(|record| record.policies.get(name));
-        let own = own.filter(|policy| policy.arn(account, name) == *arn).map(|policy| policy.document.as_str());
+        let own =
+            own.filter(|policy| policy.arn(account, name) == *arn).map(|policy| policy.document.as_str());
         let found = of_service.map(|policy| policy.document).or(own);
-        documents.push(found.ok_or_else(|| invalid("PolicyArns", format_args!("names {arn}, which does not exist")))?.to_owned());
+        documents.push(
+            found
+                .ok_or_else(|| invalid("PolicyArns", format_args!("names {arn}, which does not exist")))?
+                .to_owned(),
+        );
     }
     Ok(Some(documents))
 }

@@ -96,7 +96,10 @@ impl Parameters {
         for (key, value) in keys.into_iter().zip(values) {
             let fits = (1..=128).contains(&key.chars().count()) && value.chars().count() <= 256;
             if !fits || key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
-                return Err(invalid("Tags", "needs keys of 1 to 128 characters not beginning with aws:, and values of up to 256"));
+                return Err(invalid(
+                    "Tags",
+                    "needs keys of 1 to 128 characters not beginning with aws:, and values of up to 256",
+                ));
             }
             if tags.keys().any(|known: &String| known.eq_ignore_ascii_case(key)) {
                 return Err(invalid("Tags", format_args!("names {key:?} twice")));
@@ -135,19 +138,31 @@ mod tests {
     fn lists_end_at_their_first_gap_and_have_a_bound() {
         let form = b"Tags.member.1.Key=a&Tags.member.1.Value=b&Tags.member.2.Key=c%3D&Tags.member.2.Value=&Tags.member.4.Key=d";
         let tags = Parameters::parse(form).tags().expect("well-formed");
-        assert_eq!(tags.into_iter().collect::<Vec<_>>(), [("a".into(), "b".into()), ("c=".into(), String::new())]);
+        assert_eq!(
+            tags.into_iter().collect::<Vec<_>>(),
+            [("a".into(), "b".into()), ("c=".into(), String::new())]
+        );
         let many: String = (1..=51).map(|n| format!("PolicyArns.member.{n}.arn=x&")).collect();
         assert!(Parameters::parse(many.as_bytes()).policy_arns().is_err());
         assert!(Parameters::parse(b"Tags.member.1.Key=aws:x&Tags.member.1.Value=").tags().is_err());
-        assert!(Parameters::parse(b"Tags.member.1.Key=A&Tags.member.1.Value=&Tags.member.2.Key=a&Tags.member.2.Value=").tags().is_err());
+        assert!(
+            Parameters::parse(
+                b"Tags.member.1.Key=A&Tags.member.1.Value=&Tags.member.2.Key=a&Tags.member.2.Value="
+            )
+            .tags()
+            .is_err()
+        );
     }
 
     #[test]
     fn durations_have_two_bounds() {
-        let duration = |text: &str, longest| Parameters::parse(text.as_bytes()).duration_seconds(longest).ok();
+        let duration =
+            |text: &str, longest| Parameters::parse(text.as_bytes()).duration_seconds(longest).ok();
         assert_eq!(duration("", 7_200), Some(3_600));
         assert_eq!(duration("DurationSeconds=7200", 7_200), Some(7_200));
-        for refused in ["DurationSeconds=7201", "DurationSeconds=899", "DurationSeconds=x", "DurationSeconds=-1"] {
+        for refused in
+            ["DurationSeconds=7201", "DurationSeconds=899", "DurationSeconds=x", "DurationSeconds=-1"]
+        {
             assert_eq!(duration(refused, 7_200), None, "{refused}");
         }
     }

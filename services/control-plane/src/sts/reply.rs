@@ -18,14 +18,13 @@ pub(super) enum Element {
 
 /// The reply to an action.
 pub(super) fn reply(action: &str, result: &[Element], request_id: &str) -> Response {
-    let mut body = format!(
-        "<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{action}Result>"
-    );
+    let mut body =
+        format!("<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{action}Result>");
     result.iter().for_each(|element| write_to(&mut body, element));
     let id = escape(request_id);
-    let _ = write!(
+    let _ = writeln!(
         body,
-        "</{action}Result><ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></{action}Response>\n"
+        "</{action}Result><ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></{action}Response>"
     );
     ([(CONTENT_TYPE, HeaderValue::from_static("text/xml"))], body).into_response()
 }

@@ -35,7 +35,8 @@ impl Issuer {
 
     fn keys(&self) -> Value {
         let random = ring::rand::SystemRandom::new();
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &self.0, &random).expect("ours");
+        let pair =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &self.0, &random).expect("ours");
         let point = pair.public_key().as_ref();
         let part = |range: std::ops::Range<usize>| BASE64_URL_SAFE_NO_PAD.encode(&point[range]);
         let key = json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "one", "x": part(1..33), "y": part(33..65)});
@@ -191,7 +192,8 @@ accounts:
     }
 }
 
-const MAY_ASSUME: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:*","Resource":"*"}}"#;
+const MAY_ASSUME: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:*","Resource":"*"}}"#;
 
 /// Text of the first element of that name.
 fn element<'a>(reply: &'a str, name: &str) -> &'a str {
@@ -238,17 +240,32 @@ async fn tokens_that_prove_nothing_are_refused() {
         assert_eq!(refusal(server.with_token(&claims).await), (status, code.to_owned()), "{claims}");
     }
     let forged = Issuer::new().token(&server.claims());
-    assert_eq!(refusal(server.with_signed(&forged).await), (400, "InvalidIdentityToken".into()), "another key");
+    assert_eq!(
+        refusal(server.with_signed(&forged).await),
+        (400, "InvalidIdentityToken".into()),
+        "another key"
+    );
     let genuine = server.issuer.token(&server.claims());
     let (head, signature) = genuine.rsplit_once('.').expect("three parts");
     let changed = format!("{head}.A{}", &signature[1..]);
     if changed != genuine {
         assert_eq!(refusal(server.with_signed(&changed).await), (400, "InvalidIdentityToken".into()));
     }
-    let unsigned = format!("{}.{}.", BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), head.rsplit_once('.').expect("claims").1);
+    let unsigned = format!(
+        "{}.{}.",
+        BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#),
+        head.rsplit_once('.').expect("claims").1
+    );
     assert_eq!(refusal(server.with_signed(&unsigned).await), (400, "InvalidIdentityToken".into()));
-    let shared = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &server.claims(), &EncodingKey::from_secret(b"x"));
-    assert_eq!(refusal(server.with_signed(&shared.expect("signed")).await), (400, "InvalidIdentityToken".into()));
+    let shared = jsonwebtoken::encode(
+        &Header::new(Algorithm::HS256),
+        &server.claims(),
+        &EncodingKey::from_secret(b"x"),
+    );
+    assert_eq!(
+        refusal(server.with_signed(&shared.expect("signed")).await),
+        (400, "InvalidIdentityToken".into())
+    );
     for junk in ["", "a.b.c", "nonsense", "..", "\u{1f600}"] {
         let (status, reply) = server.with_signed(junk).await;
         assert_eq!(status, 400, "{junk:?}: {reply}");
@@ -281,13 +298,22 @@ async fn a_trusted_role_of_another_account_assumes_with_the_external_id_alone() 
     assert_eq!(refusal(call(who(), form(&[("ExternalId", "other")]), &role).await), denied);
     let missing = format!("arn:aws:iam::{ACCOUNT}:role/nobody");
     assert_eq!(refusal(call(who(), form(&[("ExternalId", "scraper")]), &missing).await), denied);
-    const NOTHING: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"aps:*","Resource":"*"}}"#;
+    const NOTHING: &str =
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"aps:*","Resource":"*"}}"#;
     let powerless = server.source(NOTHING);
-    assert_eq!(refusal(call(powerless, form(&[("ExternalId", "scraper")]), &role).await), denied, "both sides allow");
+    assert_eq!(
+        refusal(call(powerless, form(&[("ExternalId", "scraper")]), &role).await),
+        denied,
+        "both sides allow"
+    );
 
     let invalid = (400, "ValidationError".to_owned());
     let long = [("ExternalId", "scraper"), ("DurationSeconds", "7200")];
-    assert_eq!(refusal(call(who(), form(&long), &role).await), invalid, "a session of a session lasts an hour");
+    assert_eq!(
+        refusal(call(who(), form(&long), &role).await),
+        invalid,
+        "a session of a session lasts an hour"
+    );
     let policy = [("ExternalId", "scraper"), ("Policy", "{}")];
     assert_eq!(refusal(call(who(), form(&policy), &role).await), (400, "MalformedPolicyDocument".into()));
     assert_eq!(refusal(server.call(None, &form(&[])).await), (403, "MissingAuthenticationToken".into()));
@@ -296,12 +322,16 @@ async fn a_trusted_role_of_another_account_assumes_with_the_external_id_alone() 
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_are_told_who_they_are_and_everything_else_is_refused_in_xml() {
     let server = Server::start().await;
-    let (status, reply) = server.call(Some(server.source(MAY_ASSUME)), &[("Action", "GetCallerIdentity")]).await;
+    let (status, reply) =
+        server.call(Some(server.source(MAY_ASSUME)), &[("Action", "GetCallerIdentity")]).await;
     assert_eq!((status, element(&reply, "Account")), (200, "111122223333"));
     assert_eq!(element(&reply, "Arn"), "arn:aws:sts::111122223333:assumed-role/Source/scraper");
     let refused = async |form: &[(&str, &str)]| refusal(server.call(None, form).await);
     assert_eq!(refused(&[]).await, (400, "MissingAction".into()));
     assert_eq!(refused(&[("Action", "<Decode>")]).await, (400, "InvalidAction".into()));
     assert_eq!(refused(&[("Action", "GetCallerIdentity")]).await, (403, "MissingAuthenticationToken".into()));
-    assert_eq!(refused(&[("Action", "AssumeRole"), ("Version", "2000-01-01")]).await, (400, "NoSuchVersion".into()));
+    assert_eq!(
+        refused(&[("Action", "AssumeRole"), ("Version", "2000-01-01")]).await,
+        (400, "NoSuchVersion".into())
+    );
 }

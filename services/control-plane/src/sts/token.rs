@@ -113,10 +113,14 @@ impl<'a> Unproven<'a> {
             let key = DecodingKey::from_jwk(key).ok()?;
             jsonwebtoken::decode::<Claims>(self.text, &key, &validation).ok()
         });
-        let claims = proven.ok_or_else(|| invalid("Couldn't verify signature with provider's public keys"))?.claims;
+        let claims =
+            proven.ok_or_else(|| invalid("Couldn't verify signature with provider's public keys"))?.claims;
         let seconds = now.0.div_euclid(1_000);
         if claims.exp <= seconds {
-            return Err(QueryError::sender("ExpiredTokenException", "Token expired: the web identity token is over"));
+            return Err(QueryError::sender(
+                "ExpiredTokenException",
+                "Token expired: the web identity token is over",
+            ));
         }
         let early = |at: Option<i64>| at.is_some_and(|at| at > seconds.saturating_add(LEEWAY_S));
         if early(claims.nbf) || early(claims.iat) {

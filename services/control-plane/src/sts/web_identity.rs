@@ -3,8 +3,8 @@
 
 use narthex_edge::QueryError;
 use narthex_policy::{
-    Action, Caller, Environment, Kind, Origin, Permissions, Policy, Principal, Request, RequestTags, Resource,
-    Value, decide,
+    Action, Caller, Environment, Kind, Origin, Permissions, Policy, Principal, Request, RequestTags,
+    Resource, Value, decide,
 };
 
 use super::{
@@ -27,13 +27,15 @@ impl Sts {
         let (wanted, provider) = {
             let view = self.desk.machine().view();
             let wanted = role(&view.state, arn).ok_or_else(denied)?;
-            let providers = view.state.identities.accounts.get(&wanted.account).map(|account| &account.providers);
+            let providers =
+                view.state.identities.accounts.get(&wanted.account).map(|account| &account.providers);
             let issuer = token.issuer.trim_end_matches('/');
             let known = providers.and_then(|providers| {
                 providers.values().find(|provider| provider.url.trim_end_matches('/') == issuer).cloned()
             });
             let provider = known.ok_or_else(|| {
-                let text = format!("No OpenIDConnect provider found in your account for {}", super::clip(issuer));
+                let text =
+                    format!("No OpenIDConnect provider found in your account for {}", super::clip(issuer));
                 invalid(text)
             })?;
             (wanted, provider)
@@ -73,7 +75,8 @@ impl Sts {
             QueryError::denied("AccessDenied", format!("Not authorized to perform {ACTION}"))
         })?;
         let (sub, aud, amr) = (format!("{host}:sub"), format!("{host}:aud"), format!("{host}:amr"));
-        let mut facts = vec![("sts:RoleSessionName", Value::Text(name)), (sub.as_str(), Value::Text(&claims.sub))];
+        let mut facts =
+            vec![("sts:RoleSessionName", Value::Text(name)), (sub.as_str(), Value::Text(&claims.sub))];
         let audiences = claims.azp.iter().chain(if claims.azp.is_some() { &[] } else { claims.aud.values() });
         facts.extend(audiences.map(|audience| (aud.as_str(), Value::Text(audience))));
         facts.extend(claims.amr.iter().flatten().map(|method| (amr.as_str(), Value::Text(method))));

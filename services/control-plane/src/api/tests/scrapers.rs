@@ -162,7 +162,7 @@ async fn scrapers_that_cannot_be_are_refused() {
     kafka["exporters"] =
         json!([{ "kafkaConfiguration": { "clusterArn": "arn:aws:kafka:us-east-1:123456789012:cluster/k" } }]);
     let refused = server.bad(INVALID, "POST", "/scrapers", kafka).await;
-    assert_eq!(refused["fieldList"][0]["name"], "exporters");
+    assert_eq!(refused["fieldList"][0]["name"], "exporters[0].kafkaConfiguration");
 
     let key = r#"{"kmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/12ab"}"#;
     let keyed = server.create(key).await;
