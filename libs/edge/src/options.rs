@@ -142,7 +142,7 @@ pub struct EdgeSettings {
     )]
     pub max_bytes_in_flight: ByteSize,
 
-    /// Origins of web pages that may ask, such as https://grafana.example.com, separated by commas; * stands for every one
+    /// Origins of web pages that may ask, as scheme and host, separated by commas; * stands for every one
     #[arg(
         long = "edge.cors-origins",
         env = "NARTHEX_EDGE_CORS_ORIGINS",
