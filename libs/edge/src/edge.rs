@@ -1,7 +1,7 @@
 //! The layer itself: what happens to a public request, in order.
 //!
 //! Preflights of browsers; request id; limit of requests; head of the signature and the key; declared size and limit of bytes;
-//! the body, hashed; the signature; the workspace, which must belong to the caller; the rate of calls; then the handler. Nothing
+//! the body, hashed; the signature; the workspace, where policies must allow what is asked for; the rate of calls; then the handler. Nothing
 //! of a workspace shows before the signature is verified. Every refusal is counted by its reason and carries the request id.
 //!
 //! The signature is over host and path as the client sent them. A proxy in front has to leave the Host header as it is; it may

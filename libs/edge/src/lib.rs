@@ -1,7 +1,7 @@
 //! The public edge: who sends a request, for which workspace, and whether it may pass.
 //!
 //! [`Edge::wrap`] puts around a service's routes: a request id on every reply, Signature Version 4 over the received bytes
-//! (WS-11, SEC-5), the account's workspaces, limits of size and load, and refusals in the shape of AWS. Handlers find an
+//! (WS-11, SEC-5), the policies of caller and workspace, limits of size, load and rate, the audit log, and refusals in the shape of AWS. Handlers find an
 //! [`Authenticated`] in the request's extensions and the whole body. The signature itself is checked by the pure functions
 //! of [`sigv4`].
 

@@ -1,4 +1,4 @@
-//! The control plane: AMP's REST API for workspaces, identities and keys, membership and the ring.
+//! The control plane: AMP's management API, identities and sessions, membership and the ring.
 //!
 //! One or three nodes replicate one small [`state::State`] by Raft. Changes go to the leader from any node; services watch
 //! the state and go on with their last snapshot when no node can be reached (C-2). Partitions change state only when
