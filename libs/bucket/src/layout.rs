@@ -4,6 +4,7 @@
 //! workspaces/<ws>/manifest/<u64::MAX - revision, 20 digits>   a root
 //! workspaces/<ws>/manifest/segments/<id>                      a segment of closed entries
 //! workspaces/<ws>/blocks/<ulid>/data.parquet                  a block
+//! backups/control-plane/<name>                                a backup of the control plane's state
 //! ```
 //!
 //! Backends list by bytes (AWS) or folder by folder (servers over a file system). For these keys that is the same order, and
@@ -19,6 +20,7 @@ const MANIFEST: &str = "manifest";
 const SEGMENTS: &str = "segments";
 const BLOCKS: &str = "blocks";
 const DATA: &str = "data.parquet";
+const CONTROL_PLANE_BACKUPS: &str = "backups/control-plane";
 
 /// Name of a manifest segment: 128 bits, 32 lower-case hexadecimal digits in its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,6 +78,16 @@ impl Key {
 /// Above all workspaces; list it with a delimiter to find them.
 pub fn workspaces_prefix() -> Path {
     Path::from(WORKSPACES)
+}
+
+/// Above all backups of the control plane's state.
+pub fn control_plane_backups_prefix() -> Path {
+    Path::from(CONTROL_PLANE_BACKUPS)
+}
+
+/// A backup of the control plane's state, whose names are the control plane's.
+pub fn control_plane_backup(name: &str) -> Path {
+    Path::from(CONTROL_PLANE_BACKUPS).join(name)
 }
 
 /// Above everything of a workspace.

@@ -78,6 +78,10 @@ pub enum AdminCommand {
     RemoveBlock(RemoveBlock),
     /// Look at and change accounts, users, roles, policies and keys
     Identity(IdentityArgs),
+    /// Write a backup of the state to the bucket now, and print its name
+    Backup,
+    /// Print the backups in the bucket, the newest first. Start nodes with empty folders and --restore to go on from one
+    ListBackups,
     /// Put a new control-plane node, started and waiting, in the place of a dead one
     ReplaceNode {
         /// Number of the dead node
@@ -136,6 +140,8 @@ pub async fn admin(args: AdminArgs, components: &Components) -> Result<String, A
     let control = || ControlPlane::remote(&addresses, 0, components.clock.clone());
     let command = match command {
         AdminCommand::Describe => Command::Describe(true),
+        AdminCommand::Backup => Command::Backup(true),
+        AdminCommand::ListBackups => Command::ListBackups(true),
         AdminCommand::DrainPartition { partition } => Command::DrainPartition(partition),
         AdminCommand::ActivatePartition { partition } => Command::ActivatePartition(partition),
         AdminCommand::RemovePartition { partition } => Command::RemovePartition(partition),

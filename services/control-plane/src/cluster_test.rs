@@ -68,7 +68,8 @@ impl Cluster {
         config.raft.snapshot_entries = 40;
         let components = Components::from_system(None);
         let plane =
-            eventually(&components, async || ControlPlane::start(&config, &components).await.ok()).await;
+            eventually(&components, async || ControlPlane::start(&config, None, &components).await.ok())
+                .await;
         let listener = eventually(&components, async || bind(self.addresses[&id]).await.ok()).await;
         let options = ServerOptions { drain_timeout: Duration::from_millis(100), ..ServerOptions::grpc() };
         let serving = serve_grpc(listener, plane.grpc_routes(), options, &components).expect("listening");
@@ -125,7 +126,7 @@ impl Cluster {
     }
 }
 
-fn workspace(number: u128) -> Command {
+pub(crate) fn workspace(number: u128) -> Command {
     let mut command = create(number, crate::state::tests::account(1), None, 0);
     if let Command::CreateWorkspace(create) = &mut command {
         create.quota = u32::MAX;
@@ -288,7 +289,7 @@ async fn a_node_with_other_zones_than_were_decided_ends() {
     let folder = TempDir::new().expect("a folder");
     let components = Components::from_system(None);
     let mut config = Config::embedded(folder.path().to_owned());
-    let plane = ControlPlane::start(&config, &components).await.expect("starts");
+    let plane = ControlPlane::start(&config, None, &components).await.expect("starts");
     eventually(&components, async || plane.not_ready().is_none().then_some(())).await;
     plane.stop().await;
     drop(plane);
@@ -296,7 +297,7 @@ async fn a_node_with_other_zones_than_were_decided_ends() {
 
     config.zones = ["zone-a", "zone-b", "zone-c"].map(str::to_owned).to_vec();
     let again = Components::from_system(None);
-    let plane = eventually(&again, async || ControlPlane::start(&config, &again).await.ok()).await;
+    let plane = eventually(&again, async || ControlPlane::start(&config, None, &again).await.ok()).await;
     let failed = narthex_service::timeout(&*again.clock, PATIENCE, plane.failed()).await.expect("it ends");
     let crate::Error::Mismatch(refused) = failed else { panic!("{failed}") };
     assert!(refused.contains("factor 1 in zones zone-a,") && refused.contains("zone-c"), "{refused}");
@@ -307,8 +308,8 @@ async fn a_folder_has_one_node() {
     let folder = TempDir::new().expect("a folder");
     let components = Components::from_system(None);
     let config = Config::embedded(folder.path().to_owned());
-    let plane = ControlPlane::start(&config, &components).await.expect("starts");
-    let second = ControlPlane::start(&config, &components).await.expect_err("in use");
+    let plane = ControlPlane::start(&config, None, &components).await.expect("starts");
+    let second = ControlPlane::start(&config, None, &components).await.expect_err("in use");
     assert!(second.to_string().ends_with("raft.redb is in use by another process"), "{second}");
     plane.stop().await;
 }

@@ -7,11 +7,12 @@ use std::{
 };
 
 use clap::Args;
+use narthex_bucket::BucketArgs;
 use narthex_edge::EdgeSettings;
 use narthex_ring::Replication;
 use narthex_service::{AdminSettings, HumanDuration, OpenListener, PublicSettings};
 
-use crate::{bootstrap::Bootstrap, raft::NodeId};
+use crate::{backup::BackupSettings, bootstrap::Bootstrap, raft::NodeId, state::VERSION};
 
 /// Settings of one control-plane node.
 #[derive(Debug, Clone, Args)]
@@ -58,6 +59,16 @@ pub struct Config {
     )]
     pub peers: Vec<(NodeId, String)>,
 
+    /// Newest version of the state that this node takes part in, such as that of the release before, so that one can go back to it.
+    /// Unset: the newest it knows; the state rises to a version once every node takes part in it
+    #[arg(
+        long = "state-version",
+        env = "NARTHEX_STATE_VERSION",
+        value_name = "NUMBER",
+        value_parser = clap::value_parser!(u32).range(2..=i64::from(VERSION))
+    )]
+    pub state_version: Option<u32>,
+
     /// Zones that hold one copy of every sample each, separated by commas: one or three. They, and so the number of
     /// copies, are decided at first start for good
     #[arg(
@@ -76,6 +87,14 @@ pub struct Config {
     /// The first account and keys, handed over by a program that embeds this one.
     #[arg(skip)]
     pub bootstrap: Option<Bootstrap>,
+
+    /// Where backups are kept.
+    #[command(flatten)]
+    pub bucket: BucketArgs,
+
+    /// When backups are written, and which one is restored.
+    #[command(flatten)]
+    pub backup: BackupSettings,
 
     /// Limits that new workspaces get.
     #[command(flatten)]
@@ -330,6 +349,9 @@ pub enum SettingsError {
     /// Unsigned requests would be taken from other machines.
     #[error(transparent)]
     OpenToAll(#[from] OpenListener),
+    /// There is nothing to restore from.
+    #[error("--restore needs the bucket that holds the backup: set --bucket.url")]
+    RestoreFromNowhere,
     /// Elections would run for ever.
     #[error("--raft.heartbeat must be less than half of --raft.election-timeout")]
     Pace,

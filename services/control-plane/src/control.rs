@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use crate::{
+    backup::{Schedule, Stored, VaultError},
     desk::{Ask, Desk, Replace, Told},
     identity,
     metrics::Metrics,
@@ -29,6 +30,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct ControlService {
     desk: Arc<Desk>,
+    backups: Option<Schedule>,
     metrics: Metrics,
     random: Random,
     /// To all watchers of this node.
@@ -45,12 +47,18 @@ const HINTS_AT_ONCE: usize = 10_000;
 impl ControlService {
     pub(crate) fn new(
         desk: Arc<Desk>,
+        backups: Option<Schedule>,
         metrics: Metrics,
         random: Random,
         shutdown: CancellationToken,
     ) -> Self {
         let (hints, _) = broadcast::channel(HINTS);
-        Self { desk, metrics, random, hints, shutdown }
+        Self { desk, backups, metrics, random, hints, shutdown }
+    }
+
+    fn backups(&self) -> Result<&Schedule, Status> {
+        let text = "there is no bucket for backups: set --bucket.url of the control plane";
+        self.backups.as_ref().ok_or_else(|| Status::failed_precondition(text))
     }
 
     async fn change(&self, command: Command) -> Result<Applied, Status> {
@@ -215,6 +223,15 @@ impl Control for ControlService {
                 let revision = self.desk.machine().revision();
                 return Ok(Response::new(AdminResponse { revision, description }));
             }
+            AdminCommand::Backup(_) => {
+                let backups = self.backups()?;
+                self.desk.catch_up().await?;
+                return Ok(described(&shown(&backups.write().await.map_err(unwritten)?)));
+            }
+            AdminCommand::ListBackups(_) => {
+                let found = self.backups()?.vault().list().await.map_err(unwritten)?;
+                return Ok(described(&found.iter().map(shown).collect::<serde_json::Value>()));
+            }
             AdminCommand::Describe(_) => {
                 return match self.desk.ask(Ask::Describe).await? {
                     Told::Description(description) => {
@@ -227,6 +244,20 @@ impl Control for ControlService {
         };
         Ok(done(&self.change(command).await?))
     }
+}
+
+fn unwritten(error: VaultError) -> Status {
+    Status::failed_precondition(error.to_string())
+}
+
+/// A backup for people.
+fn shown(stored: &Stored) -> serde_json::Value {
+    serde_json::json!({ "backup": stored.name, "revision": stored.revision, "bytes": stored.size })
+}
+
+fn described(value: &serde_json::Value) -> Response<AdminResponse> {
+    let description = serde_json::to_string_pretty(value).expect("plain JSON always serialises");
+    Response::new(AdminResponse { revision: 0, description })
 }
 
 fn done(response: &Applied) -> Response<AdminResponse> {

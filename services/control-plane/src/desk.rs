@@ -6,6 +6,7 @@
 mod ask;
 mod describe;
 mod replace;
+mod version;
 
 use std::{sync::Arc, time::Duration};
 
@@ -44,6 +45,8 @@ pub(crate) struct Desk {
     channels: Channels,
     clock: SharedClock,
     metrics: Metrics,
+    /// Newest version of the state that this node takes part in.
+    knows: u32,
     /// Heartbeats heard as the leader of a term; worthless in another.
     heartbeats: Mutex<(u64, Heartbeats)>,
     heard: Arc<Notify>,
@@ -57,13 +60,14 @@ pub(crate) struct DeskParts {
     pub(crate) channels: Channels,
     pub(crate) clock: SharedClock,
     pub(crate) metrics: Metrics,
+    pub(crate) knows: u32,
 }
 
 impl Desk {
     pub(crate) fn new(parts: DeskParts) -> Self {
-        let DeskParts { id, raft, machine, channels, clock, metrics } = parts;
+        let DeskParts { id, raft, machine, channels, clock, metrics, knows } = parts;
         let heartbeats = Mutex::default();
-        Self { id, raft, machine, channels, clock, metrics, heartbeats, heard: Arc::default() }
+        Self { id, raft, machine, channels, clock, metrics, knows, heartbeats, heard: Arc::default() }
     }
 
     /// The state that this node has applied.
@@ -96,17 +100,25 @@ impl Desk {
 
     /// Does the work if this node is the leader.
     pub(crate) async fn serve(&self, ask: Ask) -> Result<Told, Miss> {
-        let term = self.leading().ok_or(Miss::NotLeader)?;
+        let term = self.leading().ok_or(Miss::NotLeader);
         match ask {
-            Ask::Write(command) => self.write(term, command).await.map(Told::Written),
-            Ask::Heartbeat { instance, heartbeat } => Ok(self.hear(term, instance, heartbeat)),
-            Ask::CurrentRevision => self.current_revision().await.map(Told::Revision),
-            Ask::ReplaceNode(replace) => self.replace(replace).await,
-            Ask::Describe => Ok(Told::Description(self.describe(term))),
+            Ask::Version => Ok(Told::Version(self.knows)),
+            Ask::Write(command) => self.write(term?, command).await.map(Told::Written),
+            Ask::Heartbeat { instance, heartbeat } => Ok(self.hear(term?, instance, heartbeat)),
+            Ask::CurrentRevision => {
+                term?;
+                self.current_revision().await.map(Told::Revision)
+            }
+            Ask::ReplaceNode(replace) => {
+                term?;
+                self.replace(replace).await
+            }
+            Ask::Describe => Ok(Told::Description(self.describe(term?))),
         }
     }
 
     async fn write(&self, term: u64, command: Command) -> Result<Response, Miss> {
+        self.check_version(&command)?;
         let registered = match &command {
             Command::Register { instance, .. } => Some(instance.clone()),
             _ => None,
@@ -131,7 +143,10 @@ impl Desk {
         let (ring_revision, unknown) = {
             let view = self.machine.view();
             let record = view.state.instances.get(&instance);
-            (view.state.ring_revision, record.is_none_or(|record| record.leaving_since.is_some()))
+            (
+                view.state.ring_revision,
+                record.is_none_or(|record| record.leaving_since.is_some() || record.must_return),
+            )
         };
         self.metrics.heartbeat();
         if !unknown {

@@ -24,6 +24,9 @@ use crate::{
 
 const TICK: Duration = Duration::from_millis(250);
 
+/// After a restore has failed.
+const RESTORE_AGAIN: Duration = Duration::from_secs(5);
+
 /// What the first leader ever decides.
 #[derive(Debug)]
 pub(crate) struct FirstStart {
@@ -128,6 +131,9 @@ impl Duties {
     async fn round(&self) {
         self.update_gauges();
         let Some(term) = self.node.desk.leading() else { return };
+        if self.restores().await {
+            return;
+        }
         let heartbeats = self.node.desk.heartbeats(term);
         let commands = {
             let view = self.node.desk.machine().view();
@@ -146,9 +152,37 @@ impl Duties {
             }
         };
         for command in commands {
+            if self.node.desk.check_version(&command).is_err() {
+                // Due again once every node knows it.
+                continue;
+            }
             if !self.carry_out(command).await {
                 return;
             }
+        }
+    }
+
+    /// Whether this is a first start that restores a backup; then it was tried.
+    async fn restores(&self) -> bool {
+        let (set_up, begun) = {
+            let view = self.node.desk.machine().view();
+            (view.state.setup.is_some(), view.state.restoring.is_some())
+        };
+        match &self.node.restore {
+            _ if set_up => false,
+            Some(restore) => {
+                if let Err(error) = restore.run(&self.node.desk).await {
+                    tracing::warn!(%error, "the backup could not be restored; it is tried again");
+                    self.node.desk.clock().sleep(RESTORE_AGAIN).await;
+                }
+                true
+            }
+            None if begun => {
+                tracing::warn!("another node began to restore a backup; start this one with --restore too");
+                self.node.desk.clock().sleep(RESTORE_AGAIN).await;
+                true
+            }
+            None => false,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use axum::Router;
+use narthex_bucket::Bucket;
 use narthex_cluster::WatchStream;
 use narthex_rpc::v1::{
     control_server::{Control, ControlServer},
@@ -34,11 +35,17 @@ impl fmt::Debug for ControlPlane {
 }
 
 impl ControlPlane {
-    /// Opens the data folder and starts consensus. Listeners are the caller's: see [`Self::grpc_routes`].
-    pub async fn start(config: &Config, components: &Components) -> Result<Self, Error> {
-        let node = Node::start(config, components).await?;
+    /// Opens the data folder and starts consensus; backups are kept in the bucket, if there is one. Listeners are the caller's: see
+    /// [`Self::grpc_routes`].
+    pub async fn start(
+        config: &Config,
+        bucket: Option<&Bucket>,
+        components: &Components,
+    ) -> Result<Self, Error> {
+        let node = Node::start(config, bucket, components).await?;
         let control = ControlService::new(
             node.desk.clone(),
+            node.backups.clone(),
             node.metrics.clone(),
             components.random.clone(),
             components.shutdown.clone(),

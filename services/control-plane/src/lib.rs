@@ -10,6 +10,7 @@
 
 mod admin;
 mod api;
+mod backup;
 pub mod bootstrap;
 #[cfg(test)]
 mod cluster_test;
@@ -38,6 +39,7 @@ pub use admin::{
     AdminArgs, AdminCommand, AdminError, IdentityAction, IdentityArgs, RemoveBlock, UnreadableBlocks, admin,
     admin_main,
 };
+pub use backup::{BackupSettings, RestoreFrom};
 pub use bootstrap::{AccessKey, Bootstrap, FirstWorkspace};
 pub use config::{Config, Limits, RaftSettings, SettingsError};
 pub use handle::ControlPlane;

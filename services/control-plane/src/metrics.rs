@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, atomic::AtomicU64};
 
+use narthex_model::TimestampMs;
 use narthex_service::SharedRegistry;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Unit,
 };
 
 use crate::state::Response;
@@ -13,6 +15,11 @@ use crate::state::Response;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CommandLabels {
     command: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BackupLabels {
     outcome: &'static str,
 }
 
@@ -32,6 +39,8 @@ struct Inner {
     term: Gauge<u64, AtomicU64>,
     revision: Gauge<u64, AtomicU64>,
     log_index: Gauge<u64, AtomicU64>,
+    backups: Family<BackupLabels, Counter>,
+    newest_backup: Gauge,
 }
 
 impl Metrics {
@@ -57,6 +66,17 @@ impl Metrics {
         registry.register("term", "Term of the election", inner.term.clone());
         registry.register("applied_revision", "Revision of the applied state", inner.revision.clone());
         registry.register("log_index", "Index of the last log entry", inner.log_index.clone());
+        registry.register(
+            "backups",
+            "Backups of the state, by outcome (written, failed)",
+            inner.backups.clone(),
+        );
+        registry.register_with_unit(
+            "newest_backup_timestamp",
+            "When the newest backup was written, as the leader knows; 0 if there is none",
+            Unit::Seconds,
+            inner.newest_backup.clone(),
+        );
         Self(Arc::new(inner))
     }
 
@@ -76,6 +96,15 @@ impl Metrics {
     pub(crate) fn snapshot(&self, bytes: usize) {
         self.0.snapshots.inc();
         self.0.snapshot_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn backup(&self, written: bool) {
+        let outcome = if written { "written" } else { "failed" };
+        self.0.backups.get_or_create(&BackupLabels { outcome }).inc();
+    }
+
+    pub(crate) fn newest_backup(&self, at: Option<TimestampMs>) {
+        self.0.newest_backup.set(at.map_or(0, |at| at.0 / 1000));
     }
 
     /// Counts a watch until the guard is dropped.

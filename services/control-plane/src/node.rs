@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, io, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
 
+use narthex_bucket::{Bucket, BucketError};
 use narthex_service::Components;
 use openraft::{
     BasicNode, SnapshotPolicy,
@@ -9,12 +10,14 @@ use openraft::{
 };
 
 use crate::{
+    backup::{Restore, Schedule, Vault},
     bootstrap::{Bootstrap, BootstrapError},
     config::{Config, RaftSettings, SettingsError},
     desk::{Desk, DeskParts},
     duties::{Duties, FirstStart},
     metrics::Metrics,
     raft::{Channels, LogStore, MachineStore, Network, NodeId, OpenError, Raft, Store, StoreError},
+    state::VERSION,
 };
 
 /// Why a node cannot start, or had to stop.
@@ -26,6 +29,9 @@ pub enum Error {
     /// Bootstrap file.
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
+    /// The bucket of backups.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
     /// Audit log.
     #[error(transparent)]
     Audit(#[from] narthex_edge::AuditError),
@@ -65,12 +71,25 @@ pub(crate) struct Node {
     pub(crate) desk: Arc<Desk>,
     pub(crate) metrics: Metrics,
     pub(crate) first_start: Arc<FirstStart>,
+    pub(crate) restore: Option<Arc<Restore>>,
+    /// Where there is a bucket.
+    pub(crate) backups: Option<Schedule>,
 }
 
 impl Node {
-    /// Opens the store, starts consensus and, on the leader, its duties.
-    pub(crate) async fn start(config: &Config, components: &Components) -> Result<Self, Error> {
+    /// Opens the store, starts consensus and, on the leader, its duties. The bucket is that of backups.
+    pub(crate) async fn start(
+        config: &Config,
+        bucket: Option<&Bucket>,
+        components: &Components,
+    ) -> Result<Self, Error> {
         config.check()?;
+        let vault = bucket.map(|bucket| Vault::new(bucket.store()));
+        let restore = match (&config.backup.restore, &vault) {
+            (Some(from), Some(vault)) => Some(Arc::new(Restore::new(vault.clone(), from.clone()))),
+            (Some(_), None) => return Err(SettingsError::RestoreFromNowhere.into()),
+            (None, _) => None,
+        };
         let bootstrap = match (&config.bootstrap, &config.bootstrap_file) {
             (Some(bootstrap), _) => Some(bootstrap.clone()),
             (None, Some(path)) => Some(Bootstrap::read(path)?),
@@ -95,9 +114,17 @@ impl Node {
             initialize(&raft, &members).await?;
         }
         let clock = components.clock.clone();
-        let parts = DeskParts { id, raft: raft.clone(), machine, channels, clock, metrics: metrics.clone() };
+        let knows = config.state_version.unwrap_or(VERSION);
+        let parts =
+            DeskParts { id, raft: raft.clone(), machine, channels, clock, metrics: metrics.clone(), knows };
         let desk = Arc::new(Desk::new(parts));
-        let node = Self { id, raft, desk, metrics, first_start };
+        let schedule = |vault| Schedule::new(desk.clone(), vault, &config.backup, metrics.clone());
+        let backups = vault.map(schedule);
+        if let Some(backups) = &backups {
+            tokio::spawn(backups.clone().run(components.shutdown.clone()));
+        }
+        let node = Self { id, raft, desk, metrics, first_start, restore, backups };
+        tokio::spawn(node.desk.clone().keep_upgraded(components.shutdown.clone()));
         let duties = Duties::new(node.clone(), components.random.clone());
         tokio::spawn(duties.run(components.shutdown.clone()));
         Ok(node)
@@ -119,7 +146,8 @@ impl Node {
             return Some(format!("no leader is elected among nodes {}", nodes.join(", ")));
         }
         if self.desk.machine().view().state.setup.is_none() {
-            return Some("the leader has not set up the cluster yet".to_owned());
+            let restoring = self.restore.as_ref().map(|restore| restore.progress());
+            return Some(restoring.unwrap_or_else(|| "the leader has not set up the cluster yet".to_owned()));
         }
         None
     }
@@ -149,6 +177,13 @@ impl Node {
 
     fn mismatch(&self) -> Option<String> {
         let view = self.desk.machine().view();
+        let (version, knows) = (view.state.version, self.desk.knows());
+        if version > knows {
+            return Some(format!(
+                "the state has version {}, which came into force when every node knew it; --state-version is {}: unset it",
+                version.0, knows.0
+            ));
+        }
         view.state.setup.as_ref().and_then(|setup| self.first_start.mismatch(setup))
     }
 }

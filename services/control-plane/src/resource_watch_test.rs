@@ -49,7 +49,7 @@ async fn watchers_hear_of_resources_and_fetch_what_is_in_force() {
     let folder = TempDir::new().expect("a folder");
     let components = Components::from_system(None);
     let config = Config::embedded(folder.path().to_owned());
-    let plane = ControlPlane::start(&config, &components).await.expect("started");
+    let plane = ControlPlane::start(&config, None, &components).await.expect("started");
     eventually(&components, async || plane.not_ready().is_none().then_some(())).await;
     plane.propose(create(1, account(1), None, 0)).await.expect("committed");
 

@@ -17,7 +17,9 @@ const SERVICE: &str = "control-plane";
 /// Runs a node until the components' shutdown token is cancelled and everything has drained, or until consensus fails.
 pub async fn run(config: Config, components: Components) -> Result<(), Error> {
     let condition = components.health.condition("consensus");
-    let plane = ControlPlane::start(&config, &components).await?;
+    let bucket = config.bucket.url.is_some().then(|| narthex_bucket::open(&config.bucket, &components));
+    let bucket = bucket.transpose()?;
+    let plane = ControlPlane::start(&config, bucket.as_ref(), &components).await?;
     let audit = Audit::start(&config.edge.audit, &config.public.region, &components)?;
     let servers = listen(&config, &components, &plane, audit.clone()).await?;
     tracing::info!(node = config.node_id, api = %config.listen, grpc = %config.grpc_listen, "control plane started");

@@ -18,6 +18,7 @@ mod partitions;
 mod quotas;
 mod resource;
 mod resources;
+mod restore;
 mod scrapers;
 mod tagging;
 mod tokens;
@@ -46,7 +47,7 @@ use crate::identity::{Identities, SessionKeyRecord};
 pub use apply::{Applied, Key, apply};
 pub use body::Body;
 pub use change::{Change, ChangeKind, Changed, Expected, Finish, Limit, Tagged};
-pub use codec::{StateError, VERSION, decode, encode};
+pub use codec::{StateError, StateVersion, VERSION, decode, encode};
 pub use command::{ClientToken, Command, CreateWorkspace, Refusal, Registration, Response};
 pub use content::{
     AnomalyDetector, Configuration, Content, RandomCutForest, RuleFile, Scraper, ScraperLogging, Target,
@@ -55,6 +56,7 @@ pub use content::{
 pub use exact::Exact;
 pub(crate) use members::is_reader;
 pub use resource::{ResourceId, ResourceKind, ResourceRecord, Status, Version};
+pub use restore::{Packed, Restoring};
 
 /// How long the answer to a client token is remembered, in milliseconds.
 pub const TOKEN_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
@@ -63,6 +65,9 @@ pub const TOKEN_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
+    /// The version in force, which every member knows.
+    #[serde(default, skip_serializing_if = "StateVersion::is_unsaid")]
+    pub version: StateVersion,
     /// Counts the commands that changed something; the revision that watchers and epochs speak of.
     pub revision: u64,
     /// Revision at which any partition last changed.
@@ -93,6 +98,9 @@ pub struct State {
     /// Keys of session tokens, the newest last.
     #[serde(default)]
     pub session_keys: Vec<SessionKeyRecord>,
+    /// The backup that the first start restores, as far as it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restoring: Option<Restoring>,
 }
 
 /// Decisions of the first start that never change in place.
@@ -126,6 +134,9 @@ pub struct InstanceRecord {
     pub before_first_activation: bool,
     /// Since when it is LEAVING: it takes no part any more and nothing waits for it.
     pub leaving_since: Option<TimestampMs>,
+    /// It is known from a backup only, and has to register again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub must_return: bool,
 }
 
 /// A partition of the ingest ring.

@@ -55,7 +55,7 @@ impl Deployment {
             accounts: Vec::new(),
             workspaces: vec![FirstWorkspace { id: WORKSPACE, alias: None }],
         });
-        let plane = narthex_control_plane::ControlPlane::start(&config, &components).await;
+        let plane = narthex_control_plane::ControlPlane::start(&config, None, &components).await;
         let peers = Peers::new(PeerOptions::default(), components.clock.clone());
         let plane = plane.expect("a control plane");
         Self { plane, components, peers, directory, running: BTreeMap::new() }

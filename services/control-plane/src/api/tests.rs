@@ -58,7 +58,7 @@ impl Server {
             accounts: Vec::new(),
         });
         let components = Components::from_system(None);
-        let plane = ControlPlane::start(&config, &components).await.expect("started");
+        let plane = ControlPlane::start(&config, None, &components).await.expect("started");
         while plane.not_ready().is_some() {
             components.clock.sleep(Duration::from_millis(10)).await;
         }

@@ -27,6 +27,8 @@ pub(crate) enum Ask {
     ReplaceNode(Replace),
     /// Describe the cluster for people.
     Describe,
+    /// Which version of the state the asked node knows, leader or not. A build that cannot read this knows 2.
+    Version,
 }
 
 impl Ask {
@@ -50,6 +52,7 @@ pub(crate) enum Told {
     Heard { ring_revision: RingRevision, unknown: bool },
     Revision(u64),
     Description(String),
+    Version(u32),
 }
 
 /// Why a node did not do what it was asked.

@@ -28,6 +28,7 @@ impl Desk {
         let view = self.machine.view();
         let description = json!({
             "revision": view.state.revision,
+            "state_version": view.state.version,
             "ring_revision": view.state.ring_revision,
             "term": term,
             "nodes": nodes,
@@ -61,6 +62,7 @@ fn instances(state: &State, heartbeats: &Heartbeats) -> Vec<Value> {
             "instance": id,
             "registration": record.registration,
             "leaving": record.leaving_since.is_some(),
+            "must_register_again": record.must_return,
             "heartbeat": heartbeats.get(id),
         })
     };

@@ -60,7 +60,10 @@ impl View {
     }
 
     fn record(&mut self, applied: Applied) -> Response {
-        if !applied.changed.is_empty() {
+        if applied.changed.contains(&Key::Everything) {
+            self.changes.clear();
+            self.changes_from = self.state.revision;
+        } else if !applied.changed.is_empty() {
             if self.changes.len() == MAX_CHANGES
                 && let Some((dropped, _)) = self.changes.pop_front()
             {

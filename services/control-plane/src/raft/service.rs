@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use narthex_rpc::v1::{RaftMessage, raft_server};
+use openraft::{Entry, EntryPayload, raft::AppendEntriesRequest};
 use serde::{Serialize, de::DeserializeOwned};
 use tonic::{Request, Response, Status};
 
-use super::{NodeId, Raft, store::json};
-use crate::desk::Desk;
+use super::{NodeId, Raft, Types, store::json};
+use crate::{desk::Desk, state::StateVersion};
 
 /// Serialises a message between nodes.
 pub(crate) fn to_payload(value: &impl Serialize, target: NodeId) -> RaftMessage {
@@ -48,12 +49,31 @@ impl RaftService {
     }
 }
 
+impl RaftService {
+    /// A node that is pinned to a version takes nothing of a later one, as a build of that version could not.
+    fn knows_all(&self, rpc: &AppendEntriesRequest<Types>) -> Result<(), Status> {
+        let command = |entry: &Entry<Types>| match &entry.payload {
+            EntryPayload::Normal(command) => command.since(),
+            EntryPayload::Blank | EntryPayload::Membership(_) => 0,
+        };
+        let needed = rpc.entries.iter().map(command).max().unwrap_or(0);
+        if StateVersion(needed) <= self.desk.knows() {
+            return Ok(());
+        }
+        Err(Status::internal(format!(
+            "the log has commands of version {needed}, which this node does not know"
+        )))
+    }
+}
+
 type Answer = Result<Response<RaftMessage>, Status>;
 
 #[tonic::async_trait]
 impl raft_server::Raft for RaftService {
     async fn append_entries(&self, request: Request<RaftMessage>) -> Answer {
-        let answer = self.raft.append_entries(self.read(&request)?).await;
+        let rpc: AppendEntriesRequest<Types> = self.read(&request)?;
+        self.knows_all(&rpc)?;
+        let answer = self.raft.append_entries(rpc).await;
         Ok(Response::new(to_payload(&answer, 0)))
     }
 

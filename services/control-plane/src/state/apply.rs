@@ -5,8 +5,8 @@ use narthex_model::{InstanceId, RingRevision, WorkspaceId};
 use crate::identity::add_session_key;
 
 use super::{
-    Command, Refusal, ResourceId, Response, State, identities, members, partitions, resources, tokens,
-    workspaces,
+    Command, Refusal, ResourceId, Response, State, StateVersion, identities, members, partitions, resources,
+    restore, tokens, workspaces,
 };
 
 /// A part of the state that watchers hear of.
@@ -28,6 +28,8 @@ pub enum Key {
     Resource(ResourceId),
     /// Something that no watcher sees, such as a token.
     Internal,
+    /// The state is another one: whatever a watcher knows is not worth anything.
+    Everything,
 }
 
 /// The outcome of one command.
@@ -103,6 +105,16 @@ fn dispatch(state: &mut State, command: Command, changes: &mut Changes) -> Resul
                 changes.note(Key::Ring);
             }
             Ok(Outcome::Done)
+        }
+        Command::Upgrade { version } => {
+            if StateVersion(version) > state.version {
+                state.version = StateVersion(version);
+                changes.note(Key::Internal);
+            }
+            Ok(Outcome::Done)
+        }
+        Command::RestorePart { backup, part, parts, data } => {
+            restore::part(state, restore::Part { backup, part, parts, data }, changes)
         }
         Command::Register { instance, registration } => {
             members::register(state, instance, registration, changes)

@@ -1,12 +1,39 @@
 //! The stored form of the state: JSON with a version in front. A newer version than this build knows is refused rather
 //! than guessed at, because a state that is understood in part would differ between nodes (C-1).
+//!
+//! While nodes of two releases work together, the state stays in the version that both know: [`State::version`] says which, and rises
+//! by [`super::Command::Upgrade`] once every member knows a higher one. Until then nothing of the higher one is proposed
+//! ([`super::Command::since`]) or written.
+//!
+//! Versions: 1 began; 2 has identities and resources; 3 says its version itself.
 
 use serde::{Deserialize, Serialize};
 
 use super::State;
 
-/// Version that this build writes.
-pub const VERSION: u32 = 2;
+/// Newest version that this build knows.
+pub const VERSION: u32 = 3;
+
+/// Version of every state that does not say its own: the newest that could not.
+const UNSAID: u32 = 2;
+
+/// Which version of the state is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StateVersion(pub u32);
+
+impl Default for StateVersion {
+    fn default() -> Self {
+        Self(UNSAID)
+    }
+}
+
+impl StateVersion {
+    /// Whether a build that does not know the field would write the same without it.
+    pub(super) fn is_unsaid(&self) -> bool {
+        self.0 == UNSAID
+    }
+}
 
 /// Why a stored state cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +64,7 @@ struct Storing<'a> {
 
 /// The bytes of a state; equal states have equal bytes.
 pub fn encode(state: &State) -> Vec<u8> {
-    serde_json::to_vec(&Storing { version: VERSION, state })
+    serde_json::to_vec(&Storing { version: state.version.0, state })
         .expect("plain data with text keys always serialises")
 }
 

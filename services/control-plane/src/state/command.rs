@@ -11,7 +11,7 @@ use narthex_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Changed, CredentialRecord, Finish, Setup, WorkspaceRecord, names};
+use super::{Change, Changed, CredentialRecord, Finish, Packed, Setup, WorkspaceRecord, names};
 use crate::{
     identity::{Identities, IdentityChange, SessionKeyRecord},
     quota::Quota,
@@ -31,6 +31,22 @@ pub enum Command {
         /// Who there is to begin with. A key of a user that is not among them brings an administrator of that name.
         #[serde(default)]
         identities: Identities,
+    },
+    /// The state may hold from now on what came with this version; every member knows it.
+    Upgrade {
+        /// Which.
+        version: u32,
+    },
+    /// The next part of a backup that the first start restores. With the last one the state is the backup's.
+    RestorePart {
+        /// Name of the backup.
+        backup: String,
+        /// Number of the part, from 0.
+        part: u32,
+        /// How many there are.
+        parts: u32,
+        /// The bytes.
+        data: Packed,
     },
     /// An instance joins or comes back.
     Register {
@@ -143,10 +159,21 @@ pub enum Command {
 }
 
 impl Command {
+    /// Version of the state that brought it: builds of an earlier one cannot read it.
+    pub const fn since(&self) -> u32 {
+        match self {
+            Self::Upgrade { version } => *version,
+            Self::RestorePart { .. } => 3,
+            _ => 2,
+        }
+    }
+
     /// The word in metrics and logs.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Setup { .. } => "setup",
+            Self::RestorePart { .. } => "restore_part",
+            Self::Upgrade { .. } => "upgrade",
             Self::Register { .. } => "register",
             Self::Leave { .. } => "leave",
             Self::Forget { .. } => "forget",

@@ -39,7 +39,8 @@ pub(super) fn register(
     };
     let role = registration.role;
     let partition = PartitionId(registration.ordinal);
-    let record = InstanceRecord { registration, before_first_activation, leaving_since: None };
+    let record =
+        InstanceRecord { registration, before_first_activation, leaving_since: None, must_return: false };
     if known != Some(&record) {
         changes.note(Key::Instance(instance.clone()));
         state.instances.insert(instance.clone(), record);

@@ -180,8 +180,22 @@ proptest! {
 }
 
 #[test]
+fn the_state_is_stored_in_the_version_in_force() {
+    let mut state = State::default();
+    let text = String::from_utf8(encode(&state)).expect("text");
+    assert!(text.starts_with(r#"{"version":2,"state":{"revision":0,"#), "{text}");
+    apply(&mut state, Command::Upgrade { version: 3 });
+    let text = encode(&state);
+    assert!(text.starts_with(br#"{"version":3,"state":{"version":3,"#));
+    assert_eq!(decode(&text).expect("ours"), state);
+    let before = state.clone();
+    apply(&mut state, Command::Upgrade { version: 2 });
+    assert_eq!(state, before, "a version never goes back");
+}
+
+#[test]
 fn a_newer_version_is_refused() {
-    let bytes = br#"{"version": 3, "state": {"of": "the future"}}"#;
+    let bytes = br#"{"version": 4, "state": {"of": "the future"}}"#;
     assert!(matches!(decode(bytes), Err(StateError::Newer(3))));
     assert!(matches!(decode(br#"{"version": 1}"#), Err(StateError::Malformed(_))));
 }

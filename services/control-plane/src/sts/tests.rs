@@ -104,7 +104,7 @@ accounts:
             accounts: Document::parse(&document).expect("a document").accounts,
         });
         let components = Components::from_system(None);
-        let plane = ControlPlane::start(&config, &components).await.expect("started");
+        let plane = ControlPlane::start(&config, None, &components).await.expect("started");
         while plane.not_ready().is_some() || plane.read(|state| state.session_keys.is_empty()) {
             components.clock.sleep(Duration::from_millis(10)).await;
         }

@@ -78,7 +78,7 @@ fn process_yaml(process: &Process, all: &[Process], directory: &Path, bucket: &s
     let data = directory.join("data").join(process.to_string());
     let mut lines = vec![format!("listen: 127.0.0.1:{}", process.http)];
     let is_member = !matches!(process.service, Service::ControlPlane | Service::Compactor);
-    let asks_bucket = !matches!(process.service, Service::ControlPlane | Service::Distributor);
+    let asks_bucket = process.service != Service::Distributor;
     if is_member {
         lines.push(format!("instance: {process}"));
         lines.push(format!("zone: {}", ZONES[process.zone]));

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use clap::Parser;
 use narthex_bucket::{BucketArgs, BucketUrl};
 use narthex_compactor::CollectArgs;
+use narthex_control_plane::Limits;
 use narthex_distributor::WriteArgs;
 use narthex_edge::{AuditSettings, EdgeSettings};
 use narthex_ingester::DataArgs;
@@ -50,6 +51,10 @@ pub(crate) struct Config {
     /// What the edge lets in.
     #[command(flatten)]
     pub(crate) edge: EdgeSettings,
+
+    /// What workspaces and accounts may have.
+    #[command(flatten)]
+    pub(crate) limits: Limits,
 
     /// Where operators look.
     #[command(flatten)]

@@ -39,7 +39,8 @@ pub(crate) async fn run(config: Config, components: Components) -> anyhow::Resul
     let address = listener.local_addr()?;
 
     let settings = control_plane_settings(&config, bootstrap.clone(), address);
-    let control_plane = ControlPlane::start(&settings, &components).await?;
+    // Its state lies beside the blocks on this machine's disk, and the identity in bootstrap.yaml: a copy of the folder is the backup.
+    let control_plane = ControlPlane::start(&settings, None, &components).await?;
     let public_url = config.public.url(address);
     let control = narthex_cluster::ControlPlane::local(control_plane.control(), components.clock.clone());
     let member = Member::watch(control, &components);
@@ -105,6 +106,7 @@ fn control_plane_settings(
         listen: address,
         bootstrap: Some(bootstrap),
         public: config.public.clone(),
+        limits: config.limits.clone(),
         ..narthex_control_plane::Config::embedded(config.data.data_dir.join("control-plane"))
     }
 }
