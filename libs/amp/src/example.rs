@@ -88,7 +88,7 @@ pub fn minimal(operation: Operation, things: &Things) -> RawRequest {
     assemble::raw(operation, &members(operation, things, false))
 }
 
-/// With every member, of unions the first.
+/// With every member, of unions the first; but a scraper's source is one that every exporter can be with.
 pub fn full(operation: Operation, things: &Things) -> RawRequest {
     assemble::raw(operation, &members(operation, things, true))
 }
@@ -111,6 +111,9 @@ fn members(operation: Operation, things: &Things, full: bool) -> Value {
     let mut members = sample::value(operation.input(), "", full);
     if operation == Operation::UpdateWorkspaceConfiguration && !full {
         members["retentionPeriodInDays"] = json!(30);
+    }
+    if operation == Operation::CreateScraper && full {
+        members["source"] = sample::vpc_source();
     }
     for (pointer, thing) in [
         ("/workspaceId", &things.workspace),

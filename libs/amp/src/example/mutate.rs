@@ -168,6 +168,9 @@ impl Changes<'_> {
             let wrong = candidates.into_iter().find(|text| !pattern.matches(text));
             self.put(place, shape, "against the pattern", wrong.unwrap_or_default().into(), Breaks);
         }
+        if place.member == "resourceArn" {
+            self.put(place, shape, "no ARN", json!("a"), Sound);
+        }
         for wrong in against_rules(shape.name) {
             self.put(place, shape, "against the rule", json!(wrong), Breaks);
         }

@@ -1,6 +1,6 @@
 //! Sound values of shapes.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::shape::{Kind, Shape, UNBOUNDED};
 
@@ -77,6 +77,12 @@ pub(super) fn keys(shape: &Shape, count: usize) -> Vec<String> {
         _ => format!("a{at}"),
     };
     (0..count).map(key).collect()
+}
+
+/// The source that a Kafka exporter needs.
+pub(super) fn vpc_source() -> Value {
+    let ids = |id: &str| Value::from(vec![id]);
+    json!({ "vpcConfiguration": { "securityGroupIds": ids("sg-0"), "subnetIds": ids("subnet-0") } })
 }
 
 /// A sound value: with `full` every member, otherwise those that must be there.
