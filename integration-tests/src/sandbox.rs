@@ -6,6 +6,7 @@
 
 mod binaries;
 mod cluster;
+mod control_plane;
 mod env_file;
 mod peers;
 mod ports;
@@ -29,6 +30,7 @@ use self::spawner::Spawner;
 pub use self::{
     binaries::binary,
     cluster::{Cluster, Instance, ZONES},
+    control_plane::ControlPlane,
     env_file::ClientEnv,
     peers::{Peer, PrometheusOptions},
     ports::Ports,

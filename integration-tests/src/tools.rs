@@ -108,6 +108,15 @@ pub fn boto3() -> Result<Tool> {
     Ok(Tool::plain("boto3", &venv.version_of("boto3")?, venv.path("bin/python")))
 }
 
+/// The public model of AMP's management API, `service-2.json`, as botocore carries it.
+pub fn service_model() -> Result<serde_json::Value> {
+    const PRINT_MODEL: &str = "
+import json, botocore.loaders
+print(json.dumps(botocore.loaders.Loader().load_service_model('amp', 'service-2', '2020-08-01')))
+";
+    Ok(serde_json::from_str(&output_of(boto3()?.command().args(["-c", PRINT_MODEL]))?)?)
+}
+
 /// Version 2 of the AWS CLI: Debian's package on a Python of its own that has what the package depends on.
 pub fn aws_cli_2() -> Result<Tool> {
     let cache = Cache::open()?;

@@ -11,16 +11,9 @@ use narthex_amp::{
 use narthex_integration_tests::tools;
 use serde_json::{Map, Value};
 
-const PRINT_MODEL: &str = "
-import json, botocore.loaders
-print(json.dumps(botocore.loaders.Loader().load_service_model('amp', 'service-2', '2020-08-01')))
-";
-
 #[test]
 fn the_tables_are_the_public_model() -> Result<()> {
-    let output = tools::boto3()?.command().args(["-c", PRINT_MODEL]).output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let model: Value = serde_json::from_slice(&output.stdout)?;
+    let model = tools::service_model()?;
     let mut differences = Differences::default();
     differences.operations(&model)?;
     ensure!(

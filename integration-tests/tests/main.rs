@@ -6,6 +6,7 @@
 mod access;
 mod all_in_one;
 mod amp_cli;
+mod amp_members;
 mod amp_model;
 mod aws_clients;
 mod bad_input;
@@ -28,6 +29,7 @@ mod overload;
 mod promql_fuzz;
 mod push_down;
 mod query_api;
+mod quotas;
 mod range_cache;
 mod real_prometheus;
 mod scaling;
