@@ -167,10 +167,11 @@ impl Authenticator {
         request: &SignedRequest<'_>,
         sts: bool,
         payload: &PayloadHash,
+        length: usize,
     ) -> Result<(), Refusal> {
         let date = &caller.claim.authorization.date;
         let key = self.keys(sts).get(&caller.access_key_id, &caller.secret_access_key, date);
-        Ok(verify(&caller.claim, request, payload, &key)?)
+        Ok(verify(&caller.claim, request, payload, length, &key)?)
     }
 }
 

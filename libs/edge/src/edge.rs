@@ -298,7 +298,7 @@ impl Inner {
             })?;
         let (bytes, payload) = read.map_err(|error| unreadable(error, limit))?;
         if let Some(caller) = &caller {
-            self.authenticator.verify(caller, &signed, sts, &payload)?;
+            self.authenticator.verify(caller, &signed, sts, &payload, bytes.len())?;
         }
         let share = (request_share, bytes_share);
         if caller.is_none() && self.options.auth == Auth::SigV4 {

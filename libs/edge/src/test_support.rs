@@ -130,7 +130,8 @@ pub(crate) fn verdict(request: &http::Request<Vec<u8>>) -> Result<(), Mismatch> 
     };
     let claim = check_claim(&signed, REGION, SERVICE, NOW, Duration::from_secs(300))?;
     let key = SigningKey::derive(SECRET, &claim.authorization.date, REGION, SERVICE);
-    verify(&claim, &signed, &Sha256::digest(request.body()).into(), &key)
+    let body = request.body();
+    verify(&claim, &signed, &Sha256::digest(body).into(), body.len(), &key)
 }
 
 /// Always [`NOW`]; every sleep is over at once, so whatever waits longer than nothing times out.

@@ -95,11 +95,13 @@ fn join(mut pairs: Vec<(String, String)>) -> String {
 }
 
 /// `name:value` lines of the signed headers, or the name of one that the request lacks. `host` falls back to `authority`,
-/// where HTTP/2 puts it.
+/// where HTTP/2 puts it, and `content-length` to what was received, as a proxy that passes a body on in chunks takes the header
+/// away.
 pub(super) fn canonical_headers(
     names: &[impl AsRef<str>],
     headers: &HeaderMap,
     authority: Option<&str>,
+    length: usize,
 ) -> Result<Vec<u8>, String> {
     let mut lines = Vec::new();
     for name in names {
@@ -109,6 +111,7 @@ pub(super) fn canonical_headers(
         let mut values = headers.get_all(name).iter().map(http::HeaderValue::as_bytes).peekable();
         match (values.peek(), authority) {
             (None, Some(authority)) if name == "host" => push_trimmed(&mut lines, authority.as_bytes()),
+            (None, _) if name == "content-length" => lines.extend_from_slice(length.to_string().as_bytes()),
             (None, _) => return Err(name.to_owned()),
             (Some(_), _) => {
                 for (at, value) in values.enumerate() {

@@ -203,7 +203,7 @@ fn the_documented_requests() {
         let claim = check_claim(&request, "us-east-1", "service", now, MINUTES).expect("a claim");
         let key = SigningKey::derive(SECRET, "20150830", "us-east-1", "service");
         assert_eq!(
-            verify(&claim, &request, &Sha256::digest(b"").into(), &key),
+            verify(&claim, &request, &Sha256::digest(b"").into(), 0, &key),
             Ok(()),
             "{method} {path} {query}"
         );

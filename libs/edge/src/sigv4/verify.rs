@@ -167,11 +167,12 @@ pub fn check_claim<'a>(
     Ok(Claim { authorization, session_token, timestamp, payload })
 }
 
-/// Judges the signature, given the hash of the received body and the key that the claim names.
+/// Judges the signature, given hash and length of the received body and the key that the claim names.
 pub fn verify(
     claim: &Claim<'_>,
     request: &SignedRequest<'_>,
     payload: &PayloadHash,
+    length: usize,
     key: &SigningKey,
 ) -> Result<(), Mismatch> {
     let hash = hex::encode(payload);
@@ -182,8 +183,8 @@ pub fn verify(
         Payload::SignedOrOpen => &[hash.as_str(), UNSIGNED],
     };
     let Authorization { date, region, service, signed_headers, signature, .. } = &claim.authorization;
-    let headers =
-        canonical_headers(signed_headers, request.headers, request.authority).map_err(Mismatch::Absent)?;
+    let headers = canonical_headers(signed_headers, request.headers, request.authority, length)
+        .map_err(Mismatch::Absent)?;
     let names = signed_headers.join(";");
     let timestamp = &claim.timestamp;
     let signed_query = presigned::without_signature(request.query);
