@@ -40,6 +40,10 @@ const ANNOUNCE_LIMIT: Duration = Duration::from_secs(2);
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
+/// A node that hangs is left soon: it cannot tell that a key was revoked, and that shall be known within five seconds.
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
+const ALIVE_LIMIT: Duration = Duration::from_secs(2);
+
 /// A client of the control plane. Cloning shares connections.
 #[derive(Clone)]
 pub struct ControlPlane {
@@ -77,8 +81,8 @@ impl ControlPlane {
                 .map_err(|_| AddressError::Malformed(address.clone()))?;
             let channel = endpoint
                 .connect_timeout(CONNECT_LIMIT)
-                .http2_keep_alive_interval(Duration::from_secs(5))
-                .keep_alive_timeout(Duration::from_secs(5))
+                .http2_keep_alive_interval(ALIVE_EVERY)
+                .keep_alive_timeout(ALIVE_LIMIT)
                 .keep_alive_while_idle(true)
                 .tcp_nodelay(true)
                 .connect_lazy();
