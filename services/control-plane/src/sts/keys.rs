@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::identity::ProviderRecord;
 
-const PAUSE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_secs(10);
 const FRESH: Duration = Duration::from_secs(3_600);
 const STALE: Duration = Duration::from_secs(86_400);
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -83,7 +83,8 @@ impl Keys {
                 _ => return Err(format!("{} could not be reached a moment ago", provider.url)),
             }
         }
-        let old = place.take();
+        // The old ones stay in their place: a client that goes away while the issuer is asked takes nothing with it.
+        let old = place.clone();
         match fetch(provider).await {
             Ok(keys) => {
                 let keys = Arc::new(keys);
@@ -148,3 +149,7 @@ async fn get(client: &Client, url: &str) -> Result<Vec<u8>, String> {
     }
     Ok(body)
 }
+
+#[cfg(test)]
+#[path = "keys_test.rs"]
+mod tests;
