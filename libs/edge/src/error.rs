@@ -148,6 +148,9 @@ pub enum AwsError {
     /// 500.
     #[error("{0}")]
     InternalServer(String),
+    /// 500 as well, of what may go well in a second: the management API lists no 503.
+    #[error("{0}")]
+    NotNow(String),
     /// 503: retry.
     #[error("{message}")]
     ServiceUnavailable {
@@ -236,7 +239,7 @@ impl AwsError {
             Self::RequestTimeout(_) => "RequestTimeoutException",
             Self::RequestTooLarge(_) => "RequestEntityTooLargeException",
             Self::UnsupportedMediaType(_) => "UnsupportedMediaTypeException",
-            Self::InternalServer(_) => "InternalServerException",
+            Self::InternalServer(_) | Self::NotNow(_) => "InternalServerException",
             Self::ServiceUnavailable { .. } => "ServiceUnavailableException",
         }
     }
@@ -258,7 +261,7 @@ impl AwsError {
             Self::RequestTimeout(_) => StatusCode::REQUEST_TIMEOUT,
             Self::RequestTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::InternalServer(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::InternalServer(_) | Self::NotNow(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::ServiceUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -268,6 +271,7 @@ impl AwsError {
             Self::Throttling { retry_after, .. } | Self::ServiceUnavailable { retry_after, .. } => {
                 *retry_after
             }
+            Self::NotNow(_) => Some(Duration::from_secs(1)),
             _ => None,
         }
     }

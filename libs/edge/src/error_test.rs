@@ -87,6 +87,8 @@ async fn retries_are_asked_for_in_whole_seconds() {
     assert_eq!(body, json!({"message": "Rate exceeded"}));
     let (status, name, retry, _) = shape(AwsError::unavailable("later")).await;
     assert_eq!((status, &*name, retry.as_deref()), (503, "ServiceUnavailableException", Some("1")));
+    let (status, name, retry, _) = shape(AwsError::NotNow("soon".into())).await;
+    assert_eq!((status, &*name, retry.as_deref()), (500, "InternalServerException", Some("1")));
 }
 
 #[test]

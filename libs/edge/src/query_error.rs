@@ -75,7 +75,7 @@ impl From<AwsError> for QueryError {
             AwsError::AccessDenied(_) => "AccessDenied",
             AwsError::Throttling { .. } => "Throttling",
             AwsError::ServiceUnavailable { .. } => "ServiceUnavailable",
-            AwsError::InternalServer(_) => "InternalFailure",
+            AwsError::InternalServer(_) | AwsError::NotNow(_) => "InternalFailure",
             AwsError::RequestTimeout(_) => "RequestTimeout",
             AwsError::RequestTooLarge(_) => "RequestEntityTooLarge",
             _ => "ValidationError",

@@ -315,6 +315,35 @@ async fn a_folder_has_one_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_a_majority_says_so_and_sends_its_watchers_elsewhere() {
+    let mut cluster = Cluster::start().await;
+    // Once the leader is left alone, and once a follower.
+    for leads in [true, false] {
+        let leader = cluster.leader().await;
+        let alone = if leads { leader } else { cluster.follower().await };
+        let control = cluster.running[&alone].plane.control();
+        let mut watch =
+            control.watch(Request::new(WatchRequest::default())).await.expect("watching").into_inner();
+        assert!(watch.next().await.expect("open").expect("event").reset);
+        let others: Vec<_> = cluster.running.keys().copied().filter(|id| *id != alone).collect();
+        for id in &others {
+            cluster.stop_node(*id).await;
+        }
+        let clock = cluster.running[&alone].components.clock.clone();
+        let ended = narthex_service::timeout(&*clock, PATIENCE, async {
+            while let Some(Ok(_)) = watch.next().await {}
+        });
+        ended.await.expect("the watch ends");
+        let reason = cluster.running[&alone].plane.not_ready().expect("not ready");
+        assert!(reason.contains("no majority") || reason.contains("no leader"), "{reason}");
+        for id in others {
+            cluster.start_node(id).await;
+        }
+    }
+    cluster.create(1, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn watchers_resume_at_any_node_and_partitions_wait_for_readers() {
     let cluster = Cluster::start().await;
     let leader = cluster.leader().await;

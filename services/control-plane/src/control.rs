@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::StreamExt;
 use narthex_cluster::WatchStream;
 use narthex_model::{PartitionId, RingRevision};
 use narthex_rpc::v1::{
@@ -150,7 +151,9 @@ impl Control for ControlService {
             &self.metrics,
             self.shutdown.clone(),
         );
-        Ok(Response::new(events))
+        let desk = self.desk.clone();
+        let until = async move { desk.out_of_touch().await };
+        Ok(Response::new(Box::pin(events.take_until(until))))
     }
 
     async fn current_revision(

@@ -6,6 +6,7 @@
 mod ask;
 mod describe;
 mod replace;
+mod touch;
 mod version;
 
 use std::{sync::Arc, time::Duration};

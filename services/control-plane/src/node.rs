@@ -145,6 +145,9 @@ impl Node {
             let nodes: Vec<_> = membership.nodes().map(|(id, node)| format!("{id} ({node})")).collect();
             return Some(format!("no leader is elected among nodes {}", nodes.join(", ")));
         }
+        if !self.desk.in_touch() {
+            return Some(format!("no majority answers node {}, which leads", self.id));
+        }
         if self.desk.machine().view().state.setup.is_none() {
             let restoring = self.restore.as_ref().map(|restore| restore.progress());
             return Some(restoring.unwrap_or_else(|| "the leader has not set up the cluster yet".to_owned()));

@@ -144,7 +144,8 @@ pub(super) fn listed(operation: Operation, error: AwsError) -> AwsError {
 /// The API's own error for it, which clients retry.
 pub(super) fn away(error: Unavailable) -> AwsError {
     tracing::warn!(%error, "a request of the API could not be carried out");
-    AwsError::InternalServer("The control plane is electing a leader, try again".to_owned())
+    let text = "No majority of the control plane's nodes follows a leader at the moment, try again";
+    AwsError::NotNow(text.to_owned())
 }
 
 pub(super) fn unexpected(response: &Response) -> AwsError {

@@ -106,7 +106,9 @@ impl Sts {
         let caught_up = self.desk.catch_up().await;
         caught_up.map(drop).map_err(|error| {
             tracing::warn!(%error, "a call of the security token service could not be carried out");
-            QueryError::unavailable("The control plane is electing a leader, try again")
+            QueryError::unavailable(
+                "No majority of the control plane's nodes follows a leader at the moment, try again",
+            )
         })
     }
 
