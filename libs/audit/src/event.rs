@@ -6,7 +6,10 @@ use narthex_model::{AccountId, TimestampMs};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
-use crate::{UserIdentity, hidden};
+use crate::{
+    UserIdentity, hidden,
+    hide::{hidden_message, hidden_parameters},
+};
 
 /// Longest text that a client's header adds to an event, in characters.
 const MAX_HEADER: usize = 1024;
@@ -97,13 +100,15 @@ impl Event {
                 // CloudTrail's one name that is not the error's.
                 let code = if code == "AccessDeniedException" { "AccessDenied" } else { code };
                 record["errorCode"] = code.into();
+                let message = hidden_message(&self.operation, code, message);
                 record["errorMessage"] = header_text(message).into();
                 None
             }
         };
         let parameters = Some(&self.request_parameters).filter(|parameters| !parameters.is_empty());
-        record["requestParameters"] = members(parameters);
-        record["responseElements"] = members(elements);
+        record["requestParameters"] =
+            recorded(parameters.map(|parameters| hidden_parameters(&self.operation, parameters)));
+        record["responseElements"] = recorded(elements.map(|elements| hidden(elements.clone().into())));
         record["requestID"] = self.request_id.as_str().into();
         record["eventID"] = self.event_id.as_str().into();
         record["readOnly"] = self.read_only.into();
@@ -123,9 +128,8 @@ impl Event {
 }
 
 /// What is recorded of a request or response: nothing as null, and too much as a note of its size.
-fn members(members: Option<&Map<String, Value>>) -> Value {
+fn recorded(members: Option<Value>) -> Value {
     let Some(members) = members else { return Value::Null };
-    let members = hidden(Value::Object(members.clone()));
     let size = members.to_string().len();
     if size <= MAX_MEMBERS { members } else { json!({ "omitted": true, "originalSize": size }) }
 }

@@ -52,12 +52,15 @@ fn sample() -> Event {
     event_of(&serde_json::from_str(SAMPLES[0]).expect("JSON"))
 }
 
-/// AUD-2.
+/// AUD-2, but for the text of a definition, which may hold secrets.
 #[test]
 fn the_samples_are_met_member_by_member_and_in_their_order() {
     for text in SAMPLES {
-        let sample: Value = serde_json::from_str(text).expect("JSON");
+        let mut sample: Value = serde_json::from_str(text).expect("JSON");
         let record = event_of(&sample).to_json();
+        if sample["eventName"] == "CreateAlertManagerDefinition" {
+            sample["requestParameters"]["data"] = "HIDDEN_DUE_TO_SECURITY_REASONS".into();
+        }
         assert_eq!(record, sample);
         let keys = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
         assert_eq!(keys(&record), keys(&sample));
