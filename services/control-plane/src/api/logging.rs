@@ -15,11 +15,11 @@ use narthex_edge::AwsError;
 use serde_json::json;
 
 use super::{
-    Api, Call, Outcome,
+    Api, Call, Outcome, Reply,
     errors::{Subject, damaged},
     view::{seconds, status, with_times},
 };
-use crate::state::{ChangeKind, Content, Expected, ResourceId, ResourceKind, ScraperLogging};
+use crate::state::{ChangeKind, Content, Expected, ResourceId, ResourceKind, ScraperLogging, Status};
 
 fn create(id: &ResourceId, content: Content) -> ChangeKind {
     ChangeKind::Create { id: id.clone(), content, tags: [].into(), limits: Vec::new() }
@@ -149,7 +149,24 @@ impl Api {
             logging_destination: request.logging_destination,
             scraper_components: request.scraper_components.unwrap_or_else(all),
         });
-        self.change_settings(call, &id, None, put(&id, content, true)).await
+        match self.change_settings(call, &id, None, put(&id, content.clone(), true)).await {
+            // Without a token, a call that is repeated because its answer was lost looks like another one.
+            Err(conflict @ AwsError::Conflict { .. }) => {
+                self.begun(call, &id, &content).await.ok_or(conflict)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The reply to a change that is under way or done already.
+    async fn begun(&self, call: &Call, id: &ResourceId, content: &Content) -> Option<Reply> {
+        self.desk.catch_up().await.ok()?;
+        self.read(|state| {
+            let record = call.resource(state, id).ok()?;
+            let same = record.newest().is_some_and(|newest| newest.content == *content);
+            (same && record.status != Status::Deleting)
+                .then(|| call.reply(json!({ "status": { "statusCode": record.status.as_str() } })))
+        })
     }
 
     pub(super) fn describe_scraper_logging(
