@@ -24,5 +24,6 @@ pub mod sandbox;
 pub mod scrapes;
 pub mod shared;
 pub mod tally;
+pub mod tcp_front;
 pub mod tools;
 pub mod wire;

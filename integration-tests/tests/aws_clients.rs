@@ -1,7 +1,12 @@
 //! The unmodified AWS CLI, versions 1 and 2, and boto3 against the control plane, with the environment that a user gets
 //! by sourcing `client.env`.
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use narthex_integration_tests::{
@@ -11,28 +16,48 @@ use narthex_integration_tests::{
 use serde_json::Value;
 
 /// A client with the variables of `client.env` and nothing else of AWS.
-pub(crate) struct Client<'a> {
+#[derive(Debug)]
+pub(crate) struct Client {
     tool: Tool,
-    env: &'a ClientEnv,
-    home: std::path::PathBuf,
+    env: BTreeMap<String, String>,
+    home: PathBuf,
 }
 
-impl<'a> Client<'a> {
-    pub(crate) fn new(sandbox: &Sandbox, tool: Tool, env: &'a ClientEnv) -> Result<Self> {
+impl Client {
+    pub(crate) fn new(sandbox: &Sandbox, tool: Tool, env: &ClientEnv) -> Result<Self> {
         eprintln!("{} {}", tool.name, tool.version);
         let home = sandbox.path().join("home");
         fs::create_dir_all(&home)?;
-        Ok(Self { tool, env, home })
+        let env = env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let client = Self { tool, env, home };
+        Ok(client.with("AWS_PAGER", "").with("AWS_MAX_ATTEMPTS", "2").with("NO_PROXY", "127.0.0.1"))
     }
 
-    /// Runs with arguments; the exit code, standard output and standard error.
-    fn run(&self, arguments: &[&str]) -> Result<(i32, String, String)> {
+    /// Sets a variable, also one of `client.env`.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// What the client is called.
+    pub(crate) fn name(&self) -> &'static str {
+        self.tool.name
+    }
+
+    /// A command in the client's environment.
+    pub(crate) fn command(&self) -> Command {
         let mut command = self.tool.command();
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
             command.env_remove(name);
         }
-        command.args(arguments).envs(self.env.iter()).env("HOME", &self.home).env("AWS_PAGER", "");
-        command.env("AWS_MAX_ATTEMPTS", "2").env("NO_PROXY", "127.0.0.1").stdin(std::process::Stdio::null());
+        command.envs(&self.env).env("HOME", &self.home);
+        command
+    }
+
+    /// Runs with arguments; the exit code, standard output and standard error.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Result<(i32, String, String)> {
+        let mut command = self.command();
+        command.args(arguments).stdin(Stdio::null());
         let output = command.output().with_context(|| format!("{} cannot be run", self.tool.name))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok((output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr)))
@@ -62,7 +87,7 @@ pub(crate) fn text(value: &Value) -> Result<&str> {
 
 /// The life of workspaces as `aws amp` tells it. The service allows ten such calls a second; a client process needs
 /// longer than that for one.
-fn life_of_a_workspace(client: &Client<'_>) -> Result<()> {
+fn life_of_a_workspace(client: &Client) -> Result<()> {
     let listed = client.amp(&["list-workspaces"])?;
     let default = listed["workspaces"].as_array().context("workspaces")?.iter();
     ensure!(default.into_iter().any(|workspace| workspace["alias"] == "default"), "no default: {listed}");
@@ -99,7 +124,7 @@ fn life_of_a_workspace(client: &Client<'_>) -> Result<()> {
     Ok(())
 }
 
-fn pages_and_prefixes(client: &Client<'_>) -> Result<()> {
+fn pages_and_prefixes(client: &Client) -> Result<()> {
     let mut ids = BTreeSet::new();
     for alias in ["page-1", "page-2", "page-3", "page-4", "page-5", "other", "pag"] {
         let created = client.amp(&["create-workspace", "--alias", alias])?;
@@ -141,7 +166,7 @@ fn pages_and_prefixes(client: &Client<'_>) -> Result<()> {
     Ok(())
 }
 
-fn refusals(client: &Client<'_>) -> Result<()> {
+fn refusals(client: &Client) -> Result<()> {
     let unknown = "ws-00000000-0000-4000-8000-000000000000";
     for arguments in [
         &["describe-workspace", "--workspace-id", unknown][..],
@@ -250,8 +275,7 @@ fn a_shell_that_sourced_client_env_lists_the_clusters_workspaces() {
             cluster.dir.join("client.env").display(),
             tool.program.display()
         );
-        let output =
-            std::process::Command::new("sh").args(["-c", &script]).env("HOME", sandbox.path()).output()?;
+        let output = Command::new("sh").args(["-c", &script]).env("HOME", sandbox.path()).output()?;
         let printed = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         ensure!(printed == cluster.api.workspace, "{printed:?}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())

@@ -5,7 +5,7 @@
 
 mod access;
 mod all_in_one;
-mod amp_cli;
+mod amp_clients;
 mod amp_members;
 mod amp_model;
 mod aws_clients;
