@@ -169,6 +169,7 @@ impl Api {
             access::checks(&request, &Place { region: &self.region, account: &who.account, state })
         });
         checks.iter().try_for_each(|check| check.ask(who))?;
+        self.check_new_tags(&request)?;
         self.carry_out(&call, request).await.map_err(|error| listed(operation, error))
     }
 

@@ -106,7 +106,7 @@ pub(super) fn checks(request: &Request, place: &Place<'_>) -> Vec<Check> {
 }
 
 /// Tags that something new shall have.
-fn created_tags(request: &Request) -> Tags {
+pub(super) fn created_tags(request: &Request) -> Tags {
     match request {
         Request::CreateWorkspace(it) => it.tags.clone(),
         Request::CreateRuleGroupsNamespace(it) => it.tags.clone(),

@@ -2,18 +2,29 @@
 //!
 //! An ARN of another account or region names nothing here (TAG-17), and removing what is not there is no error.
 
-use narthex_amp::{Arn, ListTagsForResourceRequest, Resource, TagResourceRequest, UntagResourceRequest};
+use narthex_amp::{
+    Arn, ListTagsForResourceRequest, Request, Resource, TagResourceRequest, UntagResourceRequest,
+};
 use narthex_edge::AwsError;
 use narthex_model::TimestampMs;
 use serde_json::json;
 
 use super::{
-    Api, Call, Outcome,
+    Api, Call, Outcome, access,
     errors::{Subject, kind_name, unexpected},
 };
-use crate::state::{Change, ChangeKind, Command, ResourceId, ResourceKind, Response, Tagged};
+use crate::state::{Change, ChangeKind, Command, Refusal, ResourceId, ResourceKind, Response, Tagged};
 
 impl Api {
+    /// Something new may have as many tags as something that gets them later (TAG-3).
+    pub(super) fn check_new_tags(&self, request: &Request) -> Result<(), AwsError> {
+        let limit = self.limits.tags;
+        if access::created_tags(request).len() > limit as usize {
+            return Err(AwsError::field("tags", Refusal::TooManyTags { limit }.to_string()));
+        }
+        Ok(())
+    }
+
     pub(super) async fn tag_resource(&self, call: &Call, request: TagResourceRequest) -> Outcome {
         let (target, subject) = self.tagged(call, &request.resource_arn)?;
         let what = ChangeKind::Tag { target, tags: request.tags, limit: self.limits.tags };

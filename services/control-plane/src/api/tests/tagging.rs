@@ -95,3 +95,21 @@ async fn tags_have_limits_and_unknown_things_none() {
     server.bad(INVALID, "GET", &path(&arn[1..]), Value::Null).await;
     server.plane.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_things_keep_to_an_operators_limit() {
+    let server = Server::with(|limits| limits.tags = 2).await;
+    let tags =
+        |count: usize| (0..count).map(|n| (format!("k{n}"), json!("v"))).collect::<serde_json::Map<_, _>>();
+    let refused = server.bad(INVALID, "POST", "/workspaces", json!({ "tags": tags(3) })).await;
+    assert_eq!(refused["fieldList"][0]["name"], "tags");
+    server.good(202, "POST", "/workspaces", json!({ "tags": tags(2) })).await;
+    let list = format!("{}/anomalydetectors", server.workspace().await);
+    let detector = |count| {
+        let configuration = json!({ "randomCutForest": { "query": "avg(up)" } });
+        json!({ "alias": "a", "configuration": configuration, "tags": tags(count) })
+    };
+    server.bad(INVALID, "POST", &list, detector(3)).await;
+    server.good(202, "POST", &list, detector(2)).await;
+    server.plane.stop().await;
+}
