@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use narthex_integration_tests::{
-    sandbox::{long, number, scenario},
+    sandbox::{Standalone, long, number, scenario},
     tools,
+    wire::WriteRequest,
 };
 use narthex_service::Random;
 
@@ -25,6 +26,7 @@ use self::{
     nodes::Nodes,
     secrets::Secrets,
 };
+use crate::aws_clients::Client;
 
 /// How often a client tries a call before it gives up, as its user may set it. By itself it tries three to five times.
 const ATTEMPTS: u32 = 10;
@@ -115,6 +117,32 @@ fn no_secret_is_in_a_log() {
         secrets::kept(&data_dir.context("a data directory")?, &mut secrets)?;
         let logs = secrets.search(sandbox.path())?;
         ensure!(logs == 6, "expected a log and an audit log of each node, found {logs} logs");
+        Ok(())
+    });
+}
+
+/// The same where all services are in one process, with samples, queries and a request that somebody else signed.
+#[test]
+fn no_secret_is_in_the_log_of_an_all_in_one() {
+    scenario(async |sandbox| {
+        let narthex = Standalone::start_with(sandbox, &[], &[("NARTHEX_LOG_LEVEL", "trace")]).await?;
+        let mut secrets = Secrets::new(Random::from_system());
+        secrets.add("the administrator's key", narthex.env.get("AWS_SECRET_ACCESS_KEY")?);
+        let python = Client::new(sandbox, tools::boto3()?, &narthex.env)?;
+        secrets::documents(&mut Boto3::start(&python)?, &mut secrets).await?;
+        let samples = [(sandbox.clock.now().0, 1.0)];
+        let body = WriteRequest::one(&[("__name__", "up")], &samples).compressed();
+        let written = narthex.api.write(&narthex.base, body).await?;
+        ensure!(written.status == 200, "{written}");
+        let mut forger = narthex.api.clone();
+        forger.signer.as_mut().context("a signer")?.skew_ms = 3_600_000;
+        for (api, status) in [(&narthex.api, 200), (&forger, 403)] {
+            let reply = api.get(&narthex.base, "query", &[("query", "up")]).await?;
+            ensure!(reply.status == status, "{reply}");
+        }
+        secrets::kept(&narthex.data_dir, &mut secrets)?;
+        let logs = secrets.search(sandbox.path())?;
+        ensure!(logs >= 2, "expected a log and an audit log, found {logs} logs");
         Ok(())
     });
 }

@@ -46,7 +46,8 @@ impl Secrets {
 
     /// Looks for all of them in all logs below a folder; how many logs there are.
     pub(crate) fn search(&self, folder: &Path) -> Result<usize> {
-        let logs = logs(folder)?;
+        let mut logs = files(folder)?;
+        logs.retain(|file| file.extension().is_some_and(|extension| extension == "log"));
         for log in &logs {
             let text = String::from_utf8_lossy(&fs::read(log)?).into_owned();
             for (what, secret) in &self.known {
@@ -75,13 +76,14 @@ fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
-fn logs(folder: &Path) -> Result<Vec<PathBuf>> {
+/// Every file below a folder.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
-            found.extend(logs(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "log") {
+            found.extend(files(&path)?);
+        } else {
             found.push(path);
         }
     }
@@ -219,14 +221,11 @@ fn admin(nodes: &Nodes<'_>, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Secrets that Narthex keeps to itself, read from the disk of a node: what seals page tokens and sessions.
+/// Secrets that Narthex keeps to itself, read from a disk: what seals page tokens and sessions.
 pub(crate) fn kept(data_dir: &Path, secrets: &mut Secrets) -> Result<()> {
     let mut disk = Vec::new();
-    for entry in fs::read_dir(data_dir)? {
-        let path = entry?.path();
-        if path.is_file() {
-            disk.extend(fs::read(path)?);
-        }
+    for file in files(data_dir)? {
+        disk.extend(fs::read(file)?);
     }
     let disk = String::from_utf8_lossy(&disk);
     for (what, before) in
