@@ -116,12 +116,15 @@ impl Changes<'_> {
 
     fn value(&mut self, shape: &'static Shape, place: &Place<'_>) {
         if place.location == Location::Body {
-            let wrong = if matches!(shape.kind, Kind::Integer(..) | Kind::Long(..) | Kind::Double(_)) {
-                json!("1")
-            } else {
-                json!(5)
-            };
-            self.put(place, shape, "of the wrong type", wrong, Mistyped);
+            for wrong in [json!(true), json!(5), json!("1"), json!([]), json!({})] {
+                if !is_of(shape.kind, &wrong) {
+                    self.put(place, shape, &format!("of the wrong type, {wrong}"), wrong, Mistyped);
+                }
+            }
+            // What is null in a structure is not there; an item or entry cannot be.
+            if place.name.ends_with(']') {
+                self.put(place, shape, "null", Value::Null, Mistyped);
+            }
         }
         match shape.kind {
             Kind::String(text) => self.string(shape, text, place),
@@ -280,6 +283,17 @@ impl<'a> Place<'a> {
             pointer: format!("{}/{key}", self.pointer),
             ..self.clone()
         }
+    }
+}
+
+/// Whether a value has the JSON type of a kind.
+fn is_of(kind: Kind, value: &Value) -> bool {
+    match kind {
+        Kind::String(_) | Kind::Enum(_) | Kind::Blob => value.is_string(),
+        Kind::Integer(..) | Kind::Long(..) | Kind::Double(_) | Kind::Timestamp => value.is_number(),
+        Kind::Boolean => value.is_boolean(),
+        Kind::List(..) => value.is_array(),
+        Kind::Map(_) | Kind::Structure(_) | Kind::Union(_) => value.is_object(),
     }
 }
 
