@@ -12,6 +12,8 @@ pub mod faults;
 pub mod folder_bucket;
 pub mod generated;
 pub mod http;
+pub mod http_server;
+pub mod issuer;
 pub mod metrics;
 pub mod open_format;
 pub mod recorder;

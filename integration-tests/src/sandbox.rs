@@ -4,6 +4,7 @@
 //! kernel sends them SIGKILL when the thread that started them ends). After a failure the ends of all logs go to
 //! standard error, where CI shows them, and the folder stays.
 
+mod admin;
 mod binaries;
 mod cluster;
 mod control_plane;
@@ -28,6 +29,7 @@ use narthex_service::{SharedClock, SystemClock};
 
 use self::spawner::Spawner;
 pub use self::{
+    admin::{admin, apply_identities},
     binaries::binary,
     cluster::{Cluster, Instance, ZONES},
     control_plane::ControlPlane,

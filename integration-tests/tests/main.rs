@@ -32,5 +32,8 @@ mod query_api;
 mod quotas;
 mod range_cache;
 mod real_prometheus;
+mod revocation;
 mod scaling;
+mod sigv4_wire;
 mod traces;
+mod web_identity;

@@ -45,6 +45,17 @@ impl Peer {
         folder: &Path,
         options: &PrometheusOptions,
     ) -> Result<Self> {
+        Self::prometheus_with(sandbox, name, folder, options, &[]).await
+    }
+
+    /// As [`Self::prometheus_in`], with further environment.
+    pub async fn prometheus_with(
+        sandbox: &Sandbox,
+        name: &str,
+        folder: &Path,
+        options: &PrometheusOptions,
+        environment: &[(&str, String)],
+    ) -> Result<Self> {
         let tool = tools::prometheus()?;
         let address = format!("127.0.0.1:{}", sandbox.ports.one()?);
         fs::create_dir_all(folder)?;
@@ -56,6 +67,7 @@ impl Peer {
             .arg(format!("--web.listen-address={address}"))
             .arg("--enable-feature=native-histograms")
             .args(&options.flags);
+        let command = environment.iter().fold(command, |command, (name, value)| command.env(name, value));
         Self::launch(sandbox, name, tool, command, &address, "/-/ready").await
     }
 
