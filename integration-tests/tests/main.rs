@@ -26,6 +26,7 @@ mod many;
 mod many_blocks;
 mod many_workspaces;
 mod overload;
+mod policies;
 mod promql_fuzz;
 mod push_down;
 mod query_api;
