@@ -25,6 +25,7 @@ mod layering;
 mod many;
 mod many_blocks;
 mod many_workspaces;
+mod minority;
 mod overload;
 mod policies;
 mod promql_fuzz;

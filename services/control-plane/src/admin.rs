@@ -161,7 +161,7 @@ pub async fn admin(args: AdminArgs, components: &Components) -> Result<String, A
 
 /// Has a command carried out by the first node that answers.
 async fn at_any_node(control: &ControlPlane, nodes: usize, command: Command) -> Result<String, AdminError> {
-    let mut last = String::new();
+    let mut said = Vec::new();
     for _ in 0..nodes {
         let asked = control.address().to_owned();
         match control.admin(AdminRequest { command: Some(command.clone()) }).await {
@@ -170,10 +170,10 @@ async fn at_any_node(control: &ControlPlane, nodes: usize, command: Command) -> 
             }
             Ok(answer) => return Ok(answer.description),
             Err(status) if matches!(status.code(), tonic::Code::Unavailable | tonic::Code::Unknown) => {
-                last = format!("{asked}: {}", status.message());
+                said.push(format!("{asked}: {}", status.message()));
             }
             Err(status) => return Err(AdminError::Refused(status.message().to_owned())),
         }
     }
-    Err(AdminError::Refused(format!("no control-plane node could do it; the last one said: {last}")))
+    Err(AdminError::Refused(format!("no control-plane node could do it: {}", said.join("; "))))
 }
