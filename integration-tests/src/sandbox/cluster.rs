@@ -68,12 +68,18 @@ impl Cluster {
 
     /// As [`Self::start`], with further environment of every process, and of the command that writes the configuration.
     pub async fn start_with(sandbox: &Sandbox, environment: &[(&str, &str)]) -> Result<Self> {
-        let mut cluster = Self::init_with(sandbox, environment)?;
-        cluster.environment =
-            environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut cluster = Self::prepared(sandbox, environment)?;
         let all: Vec<String> = cluster.names(|_| true);
         cluster.launch(sandbox, &all)?;
         cluster.ready(sandbox, &all).await?;
+        Ok(cluster)
+    }
+
+    /// Writes the configuration and keeps the environment for processes that are launched later; starts none.
+    pub fn prepared(sandbox: &Sandbox, environment: &[(&str, &str)]) -> Result<Self> {
+        let mut cluster = Self::init_with(sandbox, environment)?;
+        cluster.environment =
+            environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         Ok(cluster)
     }
 

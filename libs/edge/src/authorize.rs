@@ -100,7 +100,10 @@ impl Authenticated {
 
     /// Whether the caller may do an operation of the Prometheus-compatible API on a workspace. What AMP's API does not have, such as
     /// `status/buildinfo`, is allowed to those who may query.
-    pub(crate) fn authorize_data(
+    ///
+    /// # Errors
+    /// AccessDenied in AWS's words (SEC-21).
+    pub fn authorize_data(
         &self,
         operation: Option<&'static str>,
         workspace: &Workspace,
