@@ -1,5 +1,5 @@
 //! Control-plane nodes that are few (C-2): one of three decides nothing and says so, samples are taken and queries answered
-//! all the while, and with a second node everything works again. A node that comes back without its disk harms no other.
+//! all the while, and with a second node everything works again. A node that lost its disk comes back under another number.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use narthex_integration_tests::{
     aws::Api,
     http::Reply,
     recorder::Recorder,
-    sandbox::{Cluster, DEADLINE, Sandbox, scenario, until},
+    sandbox::{Cluster, DEADLINE, Sandbox, ended, scenario, until},
 };
 use narthex_service::Random;
 use serde_json::{Value, json};
@@ -129,27 +129,43 @@ fn one_node_of_three_decides_nothing_while_samples_are_taken_and_two_do_again() 
 }
 
 #[test]
-fn a_node_that_comes_back_without_its_disk_takes_no_other_down() {
+fn a_node_that_lost_its_disk_says_how_it_comes_back_and_does() {
     scenario(async |sandbox| {
         let mut cluster = Cluster::start(sandbox).await?;
         let (names, leader) = nodes(&cluster)?;
         let base = cluster.instance(&names[leader])?.base.clone();
         let made = cluster.api.create_workspace(&base, "before").await?;
-        let emptied = vec![names[(leader + 1) % 3].clone()];
+        let place = (leader + 1) % 3;
+        let emptied = vec![names[place].clone()];
         cluster.kill(&emptied)?;
         cluster.empty_disk(&emptied[0])?;
+
+        // Under its number it would break what it promised.
         cluster.launch(sandbox, &emptied)?;
-        cluster.ready(sandbox, &emptied).await?;
-        let again = cluster.instance(&emptied[0])?.base.clone();
-        let path = format!("/workspaces/{}", made.workspace);
-        until(&sandbox.clock, "what was there before", DEADLINE, async || {
-            for name in &names {
-                ensure!(cluster.process(name)?.ended()?.is_none(), "{name} ended");
-            }
-            let reply = cluster.api.control(Method::GET, &again, &path, None).await?;
-            Ok(if reply.status == 200 { Ok(()) } else { Err(reply.to_string()) })
+        let status = ended(sandbox, cluster.process(&emptied[0])?).await?;
+        ensure!(!status.success(), "a node without memory took part");
+        let log = sandbox.log(&emptied[0]);
+        let dead = (place + 1).to_string();
+        ensure!(
+            log.contains(&format!("replace-node --dead {dead}")),
+            "the log does not say what to do: {log}"
+        );
+
+        cluster.launch_with(sandbox, &emptied, &[("NARTHEX_NODE_ID", "4".to_owned())])?;
+        let again = cluster.instance(&emptied[0])?;
+        let (again, address) = (again.base.clone(), again.grpc.clone().context("no gRPC address")?);
+        until(&sandbox.clock, "a node in the place of the lost one", DEADLINE, async || {
+            let replace = ["replace-node", "--dead", &dead, "--replacement", "4", "--address", &address];
+            Ok(cluster.admin(&replace).map(drop).map_err(|error| format!("{error:#}")))
         })
         .await?;
+        cluster.ready(sandbox, &emptied).await?;
+        for name in &names {
+            ensure!(cluster.process(name)?.ended()?.is_none(), "{name} ended");
+        }
+        let path = format!("/workspaces/{}", made.workspace);
+        let reply = cluster.api.control(Method::GET, &again, &path, None).await?;
+        ensure!(reply.status == 200, "what was there before: {reply}");
         // It counts: with another node gone, it and the third are a majority.
         cluster.kill(&names[leader..=leader])?;
         makes_workspaces(sandbox, &cluster.api, &again).await.map(drop)

@@ -3,6 +3,7 @@
 //! [`Desk::serve`] does the work on the leader; [`Desk::ask`] finds the leader, forwards, and tries again while an
 //! election runs. A lost answer means asking again, which is harmless because commands are idempotent.
 
+mod admission;
 mod ask;
 mod describe;
 mod replace;
@@ -20,6 +21,7 @@ use openraft::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+pub(crate) use admission::Standing;
 pub(crate) use ask::{Ask, Miss, Replace, Told, Unavailable};
 
 use crate::{
@@ -48,6 +50,7 @@ pub(crate) struct Desk {
     metrics: Metrics,
     /// Newest version of the state that this node takes part in.
     knows: u32,
+    admission: admission::Admission,
     /// Heartbeats heard as the leader of a term; worthless in another.
     heartbeats: Mutex<(u64, Heartbeats)>,
     heard: Arc<Notify>,
@@ -62,13 +65,27 @@ pub(crate) struct DeskParts {
     pub(crate) clock: SharedClock,
     pub(crate) metrics: Metrics,
     pub(crate) knows: u32,
+    /// Nothing is on the disk, and other nodes may know better.
+    pub(crate) empty: bool,
 }
 
 impl Desk {
     pub(crate) fn new(parts: DeskParts) -> Self {
-        let DeskParts { id, raft, machine, channels, clock, metrics, knows } = parts;
+        let DeskParts { id, raft, machine, channels, clock, metrics, knows, empty } = parts;
+        let admission = admission::Admission::new(empty);
         let heartbeats = Mutex::default();
-        Self { id, raft, machine, channels, clock, metrics, knows, heartbeats, heard: Arc::default() }
+        Self {
+            id,
+            raft,
+            machine,
+            channels,
+            clock,
+            metrics,
+            knows,
+            admission,
+            heartbeats,
+            heard: Arc::default(),
+        }
     }
 
     /// The state that this node has applied.
@@ -104,6 +121,7 @@ impl Desk {
         let term = self.leading().ok_or(Miss::NotLeader);
         match ask {
             Ask::Version => Ok(Told::Version(self.knows)),
+            Ask::HasJoined(node) => Ok(Told::Joined(self.machine.view().state.joined.contains(&node))),
             Ask::Write(command) => self.write(term?, command).await.map(Told::Written),
             Ask::Heartbeat { instance, heartbeat } => Ok(self.hear(term?, instance, heartbeat)),
             Ask::CurrentRevision => {

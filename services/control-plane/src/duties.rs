@@ -135,6 +135,7 @@ impl Duties {
             return;
         }
         let heartbeats = self.node.desk.heartbeats(term);
+        let joined = self.node.desk.newly_joined();
         let commands = {
             let view = self.node.desk.machine().view();
             match &view.state.setup {
@@ -147,6 +148,7 @@ impl Duties {
                     let key = due.then_some(Command::AddSessionKey { key });
                     let mut commands = reconcile(&view.state, &heartbeats, now);
                     commands.extend(key);
+                    commands.extend(joined.map(|node| Command::Joined { node }));
                     commands
                 }
             }

@@ -8,12 +8,13 @@ use openraft::{
     BasicNode, SnapshotPolicy,
     error::{Fatal, InitializeError, RaftError},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     backup::{Restore, Schedule, Vault},
     bootstrap::{Bootstrap, BootstrapError},
     config::{Config, RaftSettings, SettingsError},
-    desk::{Desk, DeskParts},
+    desk::{Desk, DeskParts, Standing},
     duties::{Duties, FirstStart},
     metrics::Metrics,
     raft::{Channels, LogStore, MachineStore, Network, NodeId, OpenError, Raft, Store, StoreError},
@@ -52,6 +53,13 @@ pub enum Error {
     /// Consensus stopped; usually the disk failed.
     #[error("consensus stopped, the process must be started again: {0}")]
     Stopped(String),
+    /// The node took part before, and its folder is empty.
+    #[error(
+        "node {0} took part in this control plane before, and its folder is empty: what it promised to the others is lost with its \
+         disk. Start it with a --node-id that was never used, and run `narthex-control-plane admin replace-node --dead {0} \
+         --replacement NUMBER --address HOST:PORT`"
+    )]
+    Forgotten(NodeId),
     /// The stored state was made with other settings.
     #[error("{0}")]
     Mismatch(String),
@@ -110,13 +118,24 @@ impl Node {
         let raft =
             Raft::new(id, settings, network, LogStore::new(store), machine_store).await.map_err(stopped)?;
         let members = config.members();
-        if members.contains_key(&id) {
+        let others: BTreeMap<_, _> =
+            members.iter().filter(|(other, _)| **other != id).map(|(id, at)| (*id, at.clone())).collect();
+        let empty = !others.is_empty() && !raft.is_initialized().await.map_err(stopped)?;
+        if members.contains_key(&id) && !empty {
             initialize(&raft, &members).await?;
         }
         let clock = components.clock.clone();
         let knows = config.state_version.unwrap_or(VERSION);
-        let parts =
-            DeskParts { id, raft: raft.clone(), machine, channels, clock, metrics: metrics.clone(), knows };
+        let parts = DeskParts {
+            id,
+            raft: raft.clone(),
+            machine,
+            channels,
+            clock,
+            metrics: metrics.clone(),
+            knows,
+            empty,
+        };
         let desk = Arc::new(Desk::new(parts));
         let schedule = |vault| Schedule::new(desk.clone(), vault, &config.backup, metrics.clone());
         let backups = vault.map(schedule);
@@ -124,14 +143,39 @@ impl Node {
             tokio::spawn(backups.clone().run(components.shutdown.clone()));
         }
         let node = Self { id, raft, desk, metrics, first_start, restore, backups };
+        if empty {
+            tokio::spawn(node.clone().join(members, others, components.shutdown.clone()));
+        }
         tokio::spawn(node.desk.clone().keep_upgraded(components.shutdown.clone()));
         let duties = Duties::new(node.clone(), components.random.clone());
         tokio::spawn(duties.run(components.shutdown.clone()));
         Ok(node)
     }
 
+    /// Begins with an empty folder, if the others allow it.
+    async fn join(
+        self,
+        members: BTreeMap<NodeId, String>,
+        others: BTreeMap<NodeId, String>,
+        shutdown: CancellationToken,
+    ) {
+        let admitted = self.desk.ask_for_admission(&others, &shutdown).await;
+        if admitted
+            && members.contains_key(&self.id)
+            && let Err(error) = initialize(&self.raft, &members).await
+        {
+            tracing::error!(%error, "the node cannot begin");
+        }
+    }
+
     /// Why this node cannot serve yet, or `None`.
     pub(crate) fn not_ready(&self) -> Option<String> {
+        if *self.desk.standing().borrow() != Standing::Admitted {
+            return Some(format!(
+                "node {} has an empty folder and asks the nodes of --raft.peers whether it took part before; none answers yet",
+                self.id
+            ));
+        }
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow();
         let membership = metrics.membership_config.membership();
@@ -160,7 +204,11 @@ impl Node {
     pub(crate) async fn failed(&self) -> Error {
         let mut metrics = self.raft.metrics();
         let mut revisions = self.desk.machine().revisions();
+        let mut standing = self.desk.standing();
         loop {
+            if *standing.borrow_and_update() == Standing::Forgotten {
+                return Error::Forgotten(self.id);
+            }
             if let Err(error) = &metrics.borrow_and_update().running_state {
                 return stopped(error.clone());
             }
@@ -171,6 +219,7 @@ impl Node {
             let running = tokio::select! {
                 changed = metrics.changed() => changed.is_ok(),
                 changed = revisions.changed() => changed.is_ok(),
+                changed = standing.changed() => changed.is_ok(),
             };
             if !running {
                 return Error::Stopped("its task ended".to_owned());

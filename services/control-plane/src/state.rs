@@ -42,7 +42,10 @@ use narthex_model::{
 use narthex_ring::{PartitionState, Replication};
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{Identities, SessionKeyRecord};
+use crate::{
+    identity::{Identities, SessionKeyRecord},
+    raft::NodeId,
+};
 
 pub use apply::{Applied, Key, apply};
 pub use body::Body;
@@ -98,6 +101,9 @@ pub struct State {
     /// Keys of session tokens, the newest last.
     #[serde(default)]
     pub session_keys: Vec<SessionKeyRecord>,
+    /// Control-plane nodes that have held entries of the log. One of them that comes with an empty folder has lost what it promised.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub joined: BTreeSet<NodeId>,
     /// The backup that the first start restores, as far as it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restoring: Option<Restoring>,

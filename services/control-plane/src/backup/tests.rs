@@ -87,6 +87,7 @@ fn lasting(state: &State) -> Vec<u8> {
     let mut state = state.clone();
     state.revision = 0;
     state.ring_revision = Default::default();
+    (state.version, state.joined) = Default::default();
     state.instances.clear();
     state.partitions.clear();
     encode(&state)

@@ -27,6 +27,8 @@ pub(crate) enum Ask {
     ReplaceNode(Replace),
     /// Describe the cluster for people.
     Describe,
+    /// Whether a node has had a place in the log, as far as the asked node knows, leader or not.
+    HasJoined(NodeId),
     /// Which version of the state the asked node knows, leader or not. A build that cannot read this knows 2.
     Version,
 }
@@ -53,6 +55,7 @@ pub(crate) enum Told {
     Revision(u64),
     Description(String),
     Version(u32),
+    Joined(bool),
 }
 
 /// Why a node did not do what it was asked.

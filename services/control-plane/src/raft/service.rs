@@ -11,7 +11,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use tonic::{Request, Response, Status};
 
 use super::{NodeId, Raft, Types, store::json};
-use crate::{desk::Desk, state::StateVersion};
+use crate::{
+    desk::{Desk, Standing},
+    state::StateVersion,
+};
 
 /// Serialises a message between nodes.
 pub(crate) fn to_payload(value: &impl Serialize, target: NodeId) -> RaftMessage {
@@ -35,6 +38,14 @@ pub(crate) struct RaftService {
 impl RaftService {
     pub(crate) fn new(id: NodeId, raft: Raft, desk: Arc<Desk>) -> Self {
         Self { id, raft, desk }
+    }
+
+    /// Refuses what a node may not do that does not take part.
+    fn takes_part(&self) -> Result<(), Status> {
+        if *self.desk.standing().borrow() == Standing::Admitted {
+            return Ok(());
+        }
+        Err(Status::unavailable("the node has an empty folder and does not take part yet"))
     }
 
     fn read<T: DeserializeOwned>(&self, request: &Request<RaftMessage>) -> Result<T, Status> {
@@ -71,6 +82,7 @@ type Answer = Result<Response<RaftMessage>, Status>;
 #[tonic::async_trait]
 impl raft_server::Raft for RaftService {
     async fn append_entries(&self, request: Request<RaftMessage>) -> Answer {
+        self.takes_part()?;
         let rpc: AppendEntriesRequest<Types> = self.read(&request)?;
         self.knows_all(&rpc)?;
         let answer = self.raft.append_entries(rpc).await;
@@ -78,11 +90,13 @@ impl raft_server::Raft for RaftService {
     }
 
     async fn vote(&self, request: Request<RaftMessage>) -> Answer {
+        self.takes_part()?;
         let answer = self.raft.vote(self.read(&request)?).await;
         Ok(Response::new(to_payload(&answer, 0)))
     }
 
     async fn install_snapshot(&self, request: Request<RaftMessage>) -> Answer {
+        self.takes_part()?;
         let answer = self.raft.install_snapshot(self.read(&request)?).await;
         Ok(Response::new(to_payload(&answer, 0)))
     }

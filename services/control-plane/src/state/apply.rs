@@ -113,6 +113,12 @@ fn dispatch(state: &mut State, command: Command, changes: &mut Changes) -> Resul
             }
             Ok(Outcome::Done)
         }
+        Command::Joined { node } => {
+            if state.joined.insert(node) {
+                changes.note(Key::Internal);
+            }
+            Ok(Outcome::Done)
+        }
         Command::RestorePart { backup, part, parts, data } => {
             restore::part(state, restore::Part { backup, part, parts, data }, changes)
         }

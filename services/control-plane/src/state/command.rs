@@ -15,6 +15,7 @@ use super::{Change, Changed, CredentialRecord, Finish, Packed, Setup, WorkspaceR
 use crate::{
     identity::{Identities, IdentityChange, SessionKeyRecord},
     quota::Quota,
+    raft::NodeId,
 };
 
 /// One change of the state. Stored in the log: never rename or reorder fields of a released variant.
@@ -36,6 +37,11 @@ pub enum Command {
     Upgrade {
         /// Which.
         version: u32,
+    },
+    /// A control-plane node holds entries of the log from now on.
+    Joined {
+        /// Its number.
+        node: NodeId,
     },
     /// The next part of a backup that the first start restores. With the last one the state is the backup's.
     RestorePart {
@@ -163,7 +169,7 @@ impl Command {
     pub const fn since(&self) -> u32 {
         match self {
             Self::Upgrade { version } => *version,
-            Self::RestorePart { .. } => 3,
+            Self::RestorePart { .. } | Self::Joined { .. } => 3,
             _ => 2,
         }
     }
@@ -174,6 +180,7 @@ impl Command {
             Self::Setup { .. } => "setup",
             Self::RestorePart { .. } => "restore_part",
             Self::Upgrade { .. } => "upgrade",
+            Self::Joined { .. } => "joined",
             Self::Register { .. } => "register",
             Self::Leave { .. } => "leave",
             Self::Forget { .. } => "forget",

@@ -103,7 +103,9 @@ pub(super) fn part(state: &mut State, part: Part, changes: &mut Changes) -> Resu
 fn adopt(state: &mut State, backup: State, changes: &mut Changes) {
     changes.revision = changes.revision.max(backup.revision + REVISIONS_AHEAD);
     let version = state.version.max(backup.version);
-    *state = State { version, restoring: None, ..backup };
+    // The nodes are those of now.
+    let joined = std::mem::take(&mut state.joined);
+    *state = State { version, joined, restoring: None, ..backup };
     let since = RingRevision(changes.revision);
     for partition in state.partitions.values_mut() {
         if partition.state == PartitionState::Active {

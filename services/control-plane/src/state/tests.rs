@@ -196,7 +196,7 @@ fn the_state_is_stored_in_the_version_in_force() {
 #[test]
 fn a_newer_version_is_refused() {
     let bytes = br#"{"version": 4, "state": {"of": "the future"}}"#;
-    assert!(matches!(decode(bytes), Err(StateError::Newer(3))));
+    assert!(matches!(decode(bytes), Err(StateError::Newer(4))));
     assert!(matches!(decode(br#"{"version": 1}"#), Err(StateError::Malformed(_))));
 }
 
