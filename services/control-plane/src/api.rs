@@ -38,7 +38,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    config::Limits,
+    Limits,
     desk::Desk,
     state::{
         self, Change, ChangeKind, Changed, ClientToken, Command, ResourceId, ResourceRecord, State,

@@ -28,7 +28,7 @@ use narthex_model::{AccountId, TimestampMs, WorkspaceId};
 use serde::Deserialize;
 
 use crate::{
-    config::Limits,
+    Limits,
     identity::{AccountDocument, Document, Fresh, Identities, IdentityChange, plan},
     state::{CredentialRecord, WorkspaceRecord},
 };

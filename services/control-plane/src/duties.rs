@@ -14,8 +14,9 @@ use narthex_service::{Components, Random};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    Limits,
     bootstrap::{Bootstrap, BootstrapError},
-    config::{Config, Limits},
+    config::Config,
     identity::{Fresh, Identities, SessionKeyRecord, next_session_key, session_key_is_due},
     node::Node,
     reconcile::reconcile,

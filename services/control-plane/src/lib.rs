@@ -20,6 +20,7 @@ mod desk;
 mod duties;
 mod handle;
 pub mod identity;
+mod limits;
 #[cfg(test)]
 mod member_test;
 mod metrics;
@@ -41,8 +42,9 @@ pub use admin::{
 };
 pub use backup::{BackupSettings, RestoreFrom};
 pub use bootstrap::{AccessKey, Bootstrap, FirstWorkspace};
-pub use config::{Config, Limits, RaftSettings, SettingsError};
+pub use config::{Config, RaftSettings, SettingsError};
 pub use handle::ControlPlane;
+pub use limits::Limits;
 pub use narthex_cluster::WatchStream;
 pub use node::Error;
 pub use quota::Quota;

@@ -19,7 +19,7 @@ use super::{
     errors::{Subject, damaged},
 };
 use crate::{
-    config::Limits,
+    Limits,
     quota::Quota,
     state::{Body, Content, RuleFile},
 };
