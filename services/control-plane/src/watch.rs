@@ -20,7 +20,7 @@ use crate::{
         session_key, workspace_state,
     },
     raft::{Machine, View},
-    state::{Key, ResourceKind},
+    state::Key,
 };
 
 /// Which parts of the state a watcher wants.
@@ -147,15 +147,7 @@ fn everything(view: &View, topics: Topics) -> WatchEvent {
 fn delta(view: &View, changed: BTreeSet<&Key>, topics: Topics) -> WatchEvent {
     let state = &view.state;
     let mut event = WatchEvent { revision: state.revision, ..WatchEvent::default() };
-    // Workspaces are told with their policies.
-    let policies = changed.iter().filter_map(|key| match key {
-        Key::Resource(id) if id.kind == ResourceKind::ResourcePolicy => id.workspace,
-        _ => None,
-    });
-    let concerned: Vec<_> = policies.map(Key::Workspace).collect();
-    let mut keys: BTreeSet<&Key> = changed.into_iter().collect();
-    keys.extend(&concerned);
-    for key in keys {
+    for key in changed {
         match key {
             Key::Ring if topics.ring => event.ring = Some(ring_state(state)),
             Key::Instance(id) if topics.instances => match state.instances.get(id) {
