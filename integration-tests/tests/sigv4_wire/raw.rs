@@ -25,8 +25,7 @@ pub(super) async fn send(base: &str, request: &[u8]) -> Result<Answer> {
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
     let status = status.with_context(|| format!("no HTTP reply: {text:?}"))?;
-    let header =
-        text.lines().find_map(|line| line.to_lowercase().starts_with("x-amzn-errortype:").then_some(line));
+    let header = text.lines().find(|line| line.to_lowercase().starts_with("x-amzn-errortype:"));
     let in_header = header.and_then(|line| line.split_once(':')).map(|(_, name)| name.trim().to_owned());
     let in_body = || Some(text.split_once("<Code>")?.1.split_once("</")?.0.to_owned());
     let error = in_body().or(in_header).unwrap_or_default();
