@@ -156,7 +156,7 @@ async fn reads_refusals_and_failures_are_told_too_and_what_names_no_operation_is
         "not verified"
     );
     assert!(!records[2].to_string().contains("tester") && records[2]["requestParameters"].is_null());
-    let parameters = serde_json::json!({"data": "Z3JvdXBz", "workspaceId": WORKSPACE});
+    let parameters = serde_json::json!({"data": "HIDDEN_DUE_TO_SECURITY_REASONS", "workspaceId": WORKSPACE});
     assert_eq!(records[4]["requestParameters"], parameters);
     assert_eq!(records[4]["errorMessage"], "exists already");
     let policy = serde_json::json!({"asked": true, "workspaceId": WORKSPACE});

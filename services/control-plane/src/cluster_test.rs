@@ -203,8 +203,9 @@ async fn a_dead_node_is_replaced_while_writes_run() {
     let dead = cluster.follower().await;
     cluster.stop_node(dead).await;
     cluster.start_node(4).await;
-    let reason = cluster.running[&4].plane.not_ready().expect("it waits to be added");
-    assert!(reason.contains("replace-node"), "{reason}");
+    let fourth = &cluster.running[&4];
+    let waits = async || fourth.plane.not_ready().filter(|reason| reason.contains("replace-node"));
+    eventually(&fourth.components, waits).await;
 
     let leader = cluster.leader().await;
     let writer = cluster.running[&leader].plane.clone();

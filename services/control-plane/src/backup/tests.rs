@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use narthex_bucket::Bucket;
+use narthex_cluster::WorkspaceStatus;
 use narthex_model::Epoch;
 use narthex_rpc::v1::{
     AdminRequest, HeartbeatRequest, RegisterRequest, Role, WatchRequest,
@@ -112,8 +113,13 @@ async fn an_empty_node_goes_on_from_a_backup() {
     for number in 1..=20 {
         first.plane.propose(workspace(number)).await.expect("committed");
     }
+    // Nothing is under way any more.
     eventually(&first.components, async || {
-        first.plane.read(|state| state.session_keys.len() == 1).then_some(())
+        first.plane.read(|state| {
+            let active = state.workspaces.values().all(|record| record.status == WorkspaceStatus::Active);
+            let settled = active && state.session_keys.len() == 1 && state.joined.len() == 1;
+            settled.then_some(())
+        })
     })
     .await;
     let made = first.admin(AdminCommand::Backup(true)).await.expect("written");
