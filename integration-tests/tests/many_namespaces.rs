@@ -3,18 +3,18 @@
 //!
 //! 20 workspaces with 20 rule groups namespaces of 2 KB each, or 1,000 with 100 with `NARTHEX_LONG=1`. Times are printed, not asserted.
 
-use std::fs;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::{StreamExt, TryStreamExt};
 use http::Method;
 use narthex_integration_tests::{
     aws::Api,
     metrics::metric,
-    sandbox::{Cluster, DEADLINE, Process, Sandbox, long, scenario, until},
+    sandbox::{Cluster, DEADLINE, Sandbox, long, scenario, until},
 };
 use serde_json::json;
+
+use crate::many_workspaces::mebibytes;
 
 /// Requests that are under way at the same time.
 const CLIENTS: usize = 32;
@@ -52,14 +52,6 @@ async fn fill(api: &Api, base: &str, workspaces: usize, namespaces: usize) -> Re
     futures::stream::iter(making).buffer_unordered(CLIENTS).try_collect().await
 }
 
-/// Resident memory, in mebibytes.
-fn resident(process: &Process) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{}/status", process.id()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let figure = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-    Ok(figure.context("no VmRSS in /proc/PID/status")? / 1024.0)
-}
-
 /// Starts an instance; prints how long it took to be ready, and what it holds then. Returns the latter.
 async fn start(sandbox: &Sandbox, cluster: &mut Cluster, name: &str) -> Result<f64> {
     let names = [name.to_owned()];
@@ -67,7 +59,7 @@ async fn start(sandbox: &Sandbox, cluster: &mut Cluster, name: &str) -> Result<f
     cluster.launch(sandbox, &names)?;
     cluster.ready(sandbox, &names).await?;
     let took = sandbox.clock.monotonic() - began;
-    let memory = resident(cluster.process(name)?)?;
+    let memory = mebibytes(cluster.process(name)?, "VmRSS")?;
     eprintln!("{name} is ready after {took:.2?} and holds {memory:.0} MiB");
     Ok(memory)
 }
@@ -93,7 +85,7 @@ fn nodes_and_services_start_with_a_state_of_many_files() {
         for node in &nodes {
             let base = &cluster.instance(node)?.base;
             let snapshot = metric(&sandbox.http, base, "narthex_control_plane_snapshot_bytes").await?;
-            let memory = resident(cluster.process(node)?)?;
+            let memory = mebibytes(cluster.process(node)?, "VmRSS")?;
             let megabytes = snapshot.unwrap_or_default() / 1e6;
             eprintln!("{node} holds {memory:.0} MiB; its newest snapshot has {megabytes:.1} MB");
         }

@@ -99,7 +99,7 @@ impl World {
 }
 
 /// A figure in kibibytes of `/proc/PID/status`, such as `VmRSS` or `VmHWM`, in mebibytes.
-fn mebibytes(process: &Process, name: &str) -> Result<f64> {
+pub(crate) fn mebibytes(process: &Process, name: &str) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{}/status", process.id()))?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     let figure = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());

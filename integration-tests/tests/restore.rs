@@ -1,6 +1,6 @@
 //! The control plane lost as a whole: its state comes back from a backup in the bucket while the data plane goes on.
 
-use std::{collections::BTreeMap, process};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -8,7 +8,7 @@ use http::Method;
 use narthex_integration_tests::{
     aws::{Api, Signer},
     recorder::Recorder,
-    sandbox::{Cluster, DEADLINE, binary, scenario, until},
+    sandbox::{Cluster, DEADLINE, scenario, until},
 };
 use narthex_service::Random;
 use serde_json::{Value, json};
@@ -21,18 +21,9 @@ const DEFINITION: &str =
     "alertmanager_config: |\n  route:\n    receiver: default\n  receivers:\n  - name: default\n";
 const LOGS: &str = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/prometheus:*";
 
-/// What `narthex-control-plane admin` on a cluster prints.
-fn admin_text(cluster: &Cluster, arguments: &[&str]) -> Result<String> {
-    let mut command = process::Command::new(binary("narthex-control-plane")?);
-    let output =
-        command.args(["admin", "--addresses", &cluster.control_planes()]).args(arguments).output()?;
-    ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?)
-}
-
-/// The same, where it is JSON.
+/// What an operator's command prints as JSON.
 fn admin(cluster: &Cluster, arguments: &[&str]) -> Result<Value> {
-    Ok(serde_json::from_str(&admin_text(cluster, arguments)?)?)
+    Ok(serde_json::from_str(&cluster.admin(arguments)?)?)
 }
 
 /// The access key that a command has printed.
@@ -136,7 +127,7 @@ fn all_nodes_are_wiped_and_a_backup_brings_everything_back() {
         before.values_mut().for_each(without_place);
         let account = before[&paths[0]]["workspace"]["arn"].as_str().and_then(|arn| arn.split(':').nth(4));
         let account = account.context("no account")?;
-        let made = admin_text(&cluster, &["identity", "create-access-key", "--account", account])?;
+        let made = cluster.admin(&["identity", "create-access-key", "--account", account])?;
         let signer = key_of(&made, &cluster)?;
         let written = admin(&cluster, &["backup"])?;
         let listed = admin(&cluster, &["list-backups"])?;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use http::Method;
 use narthex_integration_tests::{
     aws::Api,
-    sandbox::{Cluster, DEADLINE, Sandbox, binary, ended, scenario, until},
+    sandbox::{Cluster, DEADLINE, Sandbox, ended, scenario, until},
 };
 use serde_json::{Value, json};
 use tokio::try_join;
@@ -20,17 +20,10 @@ const NEW: u64 = 3;
 /// Workspaces that are made before the next node is replaced.
 const PHASE: usize = 8;
 
-/// What `admin describe` says.
-fn describe(cluster: &Cluster) -> Result<Value> {
-    let mut command = std::process::Command::new(binary("narthex-control-plane")?);
-    let output = command.args(["admin", "--addresses", &cluster.control_planes(), "describe"]).output()?;
-    ensure!(output.status.success(), "describe: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(serde_json::from_slice(&output.stdout)?)
-}
-
 async fn version_is(sandbox: &Sandbox, cluster: &Cluster, wanted: u64) -> Result<()> {
     until(&sandbox.clock, "the version of the state", DEADLINE, async || {
-        let shown = describe(cluster)?["state_version"].as_u64();
+        let shown: Value = serde_json::from_str(&cluster.admin(&["describe"])?)?;
+        let shown = shown["state_version"].as_u64();
         Ok(if shown == Some(wanted) { Ok(()) } else { Err(format!("{shown:?}, not {wanted}")) })
     })
     .await

@@ -170,7 +170,7 @@ impl Node {
 
     /// Why this node cannot serve yet, or `None`.
     pub(crate) fn not_ready(&self) -> Option<String> {
-        if *self.desk.standing().borrow() != Standing::Admitted {
+        if !self.desk.takes_part() {
             return Some(format!(
                 "node {} has an empty folder and asks the nodes of --raft.peers whether it took part before; none answers yet",
                 self.id

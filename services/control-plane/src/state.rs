@@ -5,6 +5,7 @@
 //! are no part of it; they live in the leader's memory.
 
 mod apply;
+mod base64_text;
 mod body;
 mod change;
 mod codec;

@@ -54,12 +54,12 @@ impl Restore {
     }
 
     async fn replicate(&self, desk: &Desk) -> Result<(), RestoreError> {
-        let begun = desk.machine().view().state.restoring.clone();
-        let name = match (&begun, &self.from) {
-            (Some(begun), _) => begun.backup.clone(),
-            (None, RestoreFrom::Named(name)) => name.clone(),
+        let begun = desk.machine().view().state.restoring.as_ref().map(Restoring::progress);
+        let (name, done) = match (begun, &self.from) {
+            (Some(begun), _) => begun,
+            (None, RestoreFrom::Named(name)) => (name.clone(), 0),
             (None, RestoreFrom::Latest) => {
-                self.vault.list().await?.into_iter().next().ok_or(VaultError::Empty)?.name
+                (self.vault.list().await?.into_iter().next().ok_or(VaultError::Empty)?.name, 0)
             }
         };
         let packed = self.vault.read(&name).await?;
@@ -69,7 +69,6 @@ impl Restore {
         let revision = read.await.map_err(|_| VaultError::Cancelled)??;
         tracing::info!(backup = name, revision, bytes = packed.len(), "restoring the state from a backup");
         let parts = packed.len().div_ceil(PART);
-        let done = begun.map_or(0, |Restoring { parts, .. }| parts.len());
         for part in done..parts {
             *self.progress.lock() = format!("restoring the backup {name}: part {} of {parts}", part + 1);
             let bytes = packed.slice(part * PART..packed.len().min((part + 1) * PART));

@@ -41,6 +41,11 @@ impl Admission {
 }
 
 impl Desk {
+    /// Whether this node may vote and acknowledge.
+    pub(crate) fn takes_part(&self) -> bool {
+        *self.admission.0.borrow() == Standing::Admitted
+    }
+
     /// Where this node stands.
     pub(crate) fn standing(&self) -> watch::Receiver<Standing> {
         self.admission.0.subscribe()

@@ -11,10 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tonic::{Request, Response, Status};
 
 use super::{NodeId, Raft, Types, store::json};
-use crate::{
-    desk::{Desk, Standing},
-    state::StateVersion,
-};
+use crate::{desk::Desk, state::StateVersion};
 
 /// Serialises a message between nodes.
 pub(crate) fn to_payload(value: &impl Serialize, target: NodeId) -> RaftMessage {
@@ -42,7 +39,7 @@ impl RaftService {
 
     /// Refuses what a node may not do that does not take part.
     fn takes_part(&self) -> Result<(), Status> {
-        if *self.desk.standing().borrow() == Standing::Admitted {
+        if self.desk.takes_part() {
             return Ok(());
         }
         Err(Status::unavailable("the node has an empty folder and does not take part yet"))

@@ -5,8 +5,9 @@
 
 use std::{fmt, io, sync::Arc};
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Serialize};
+
+use super::base64_text;
 
 /// Largest file that is read back; every quota on uploads is below.
 const MAX_LENGTH: usize = 16 << 20;
@@ -14,8 +15,8 @@ const MAX_LENGTH: usize = 16 << 20;
 const LEVEL: i32 = 3;
 
 /// A compressed file. In JSON it is base64 of the compressed bytes.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Body(Arc<[u8]>);
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Body(#[serde(with = "base64_text")] Arc<[u8]>);
 
 impl Body {
     /// Compresses a file.
@@ -33,20 +34,6 @@ impl Body {
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Body({} bytes compressed)", self.0.len())
-    }
-}
-
-impl Serialize for Body {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&BASE64_STANDARD.encode(&self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for Body {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let bytes = BASE64_STANDARD.decode(text.as_bytes()).map_err(D::Error::custom)?;
-        Ok(Self(bytes.into()))
     }
 }
 

@@ -10,14 +10,14 @@
 
 use std::fmt;
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use narthex_model::{Epoch, RingRevision};
 use narthex_ring::PartitionState;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Serialize};
 
 use super::{
     Key, Refusal, State,
     apply::{Changes, Outcome},
+    base64_text,
 };
 use crate::backup::unpack;
 
@@ -25,8 +25,8 @@ use crate::backup::unpack;
 const REVISIONS_AHEAD: u64 = 1 << 32;
 
 /// Bytes of a backup. In JSON they are base64.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Packed(Vec<u8>);
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packed(#[serde(with = "base64_text")] Vec<u8>);
 
 impl Packed {
     /// These bytes.
@@ -41,19 +41,6 @@ impl fmt::Debug for Packed {
     }
 }
 
-impl Serialize for Packed {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&BASE64_STANDARD.encode(&self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for Packed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        BASE64_STANDARD.decode(text.as_bytes()).map(Self).map_err(D::Error::custom)
-    }
-}
-
 /// A restore that is under way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Restoring {
@@ -61,6 +48,13 @@ pub struct Restoring {
     pub backup: String,
     /// Its first parts.
     pub parts: Vec<Packed>,
+}
+
+impl Restoring {
+    /// Name of the backup, and how many of its parts are there.
+    pub(crate) fn progress(&self) -> (String, usize) {
+        (self.backup.clone(), self.parts.len())
+    }
 }
 
 /// One part of a backup.
