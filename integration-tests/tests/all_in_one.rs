@@ -3,10 +3,11 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
+use http::Method;
 use narthex_integration_tests::{
     aws::Api,
-    sandbox::{ClientEnv, DEADLINE, Standalone, binary, scenario, until},
+    sandbox::{ClientEnv, DEADLINE, Standalone, admin, binary, scenario, until},
     tools,
     wire::WriteRequest,
 };
@@ -211,5 +212,26 @@ fn a_start_that_cannot_be_says_why_and_leaves_nothing() {
         ensure!(said.contains("narthex cluster init"), "{said}");
         ensure!(refused(&["--nope"])?.contains("--nope"));
         Ok(())
+    });
+}
+
+/// The same commands as for a cluster, with the key in use while it is taken away.
+#[test]
+fn operators_change_identities_of_the_running_process() {
+    scenario(async |sandbox| {
+        let operators = format!("127.0.0.1:{}", sandbox.ports.one()?);
+        let narthex = Standalone::start_with(sandbox, &["--grpc-listen", &operators], &[]).await?;
+        let key = &narthex.api.signer.as_ref().context("it signs")?.access_key_id;
+        let shown = admin(&operators, &["identity", "show"])?;
+        ensure!(shown.contains(key.as_str()) && !shown.contains("secret_access_key"), "{shown}");
+        let list = async || narthex.api.control(Method::GET, &narthex.base, "/workspaces", None).await;
+        ensure!(list().await?.status == 200);
+        admin(&operators, &["identity", "disable-access-key", key])?;
+        until(&sandbox.clock, "the disabled key to be refused", DEADLINE, async || {
+            let reply = list().await?;
+            let refused = reply.header("x-amzn-errortype") == "UnrecognizedClientException";
+            Ok(if refused { Ok(()) } else { Err(reply.to_string()) })
+        })
+        .await
     });
 }

@@ -29,6 +29,7 @@ mod many_workspaces;
 mod minority;
 mod overload;
 mod policies;
+mod private_endpoints;
 mod promql_fuzz;
 mod push_down;
 mod query_api;

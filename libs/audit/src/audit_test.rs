@@ -23,6 +23,7 @@ fn event(kind: Kind, number: usize) -> Event {
         operation: "CreateWorkspace".into(),
         region: "us-east-1".into(),
         source: None,
+        endpoint: None,
         user_agent: None,
         request_parameters: Map::new(),
         outcome: Outcome::Done(None),

@@ -32,6 +32,8 @@ pub struct Event {
     pub region: String,
     /// Where the request came from.
     pub source: Option<IpAddr>,
+    /// Id of the private endpoint that it came through.
+    pub endpoint: Option<String>,
     /// The client's `User-Agent`.
     pub user_agent: Option<String>,
     /// Members of the request, those of its path included.
@@ -119,6 +121,9 @@ impl Event {
         }
         record["eventType"] = "AwsApiCall".into();
         record["managementEvent"] = management.into();
+        if let Some(endpoint) = &self.endpoint {
+            record["vpcEndpointId"] = endpoint.as_str().into();
+        }
         record["eventCategory"] = if management { "Management" } else { "Data" }.into();
         if let Some(account) = self.account() {
             record["recipientAccountId"] = account.as_str().into();

@@ -38,6 +38,7 @@ fn event_of(sample: &Value) -> Event {
         operation: text("/eventName"),
         region: text("/awsRegion"),
         source: Some(text("/sourceIPAddress").parse().expect("an address")),
+        endpoint: None,
         user_agent: Some(text("/userAgent")),
         request_parameters: members("requestParameters"),
         outcome: Outcome::Done(Some(members("responseElements"))),

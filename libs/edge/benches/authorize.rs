@@ -39,6 +39,7 @@ fn who(others: usize, last: &str) -> Authenticated {
             secure: true,
             user_agent: Some("Prometheus/3.5.0".into()),
             source: Ipv4Addr::new(10, 1, 2, 3).into(),
+            passage: None,
         },
         workspace: None,
         request_id: "request".into(),

@@ -8,10 +8,11 @@ use std::{net::IpAddr, sync::Arc};
 use narthex_cluster::Workspace;
 use narthex_model::TimestampMs;
 use narthex_policy::{
-    Action, Environment, Origin, Policy, Request, RequestTags, Resource, Tags, Value, Verdict, decide,
+    Action, Endpoint, Environment, Origin, Policy, Request, RequestTags, Resource, Tags, Value, Verdict,
+    decide,
 };
 
-use crate::{Authenticated, AwsError};
+use crate::{Authenticated, AwsError, PrivateEndpoint};
 
 /// How and when a request came.
 #[derive(Debug, Clone)]
@@ -26,6 +27,17 @@ pub struct Circumstances {
     pub user_agent: Option<Arc<str>>,
     /// Address of the client.
     pub source: IpAddr,
+    /// The private endpoint that it came through.
+    pub passage: Option<Passage>,
+}
+
+/// A request's way through a private endpoint.
+#[derive(Debug, Clone)]
+pub struct Passage {
+    /// Which.
+    pub endpoint: Arc<PrivateEndpoint>,
+    /// The path that was asked for; the endpoint's policy may name things by it (SEC-33).
+    pub path: Arc<str>,
 }
 
 /// One thing that a caller has to be allowed to do.
@@ -71,10 +83,23 @@ impl Authenticated {
     /// # Errors
     /// AccessDenied in AWS's words (SEC-21).
     pub fn authorize(&self, check: &Check<'_>) -> Result<(), AwsError> {
-        let Circumstances { now, region, secure, user_agent, source } = &self.circumstances;
+        let Circumstances { now, region, secure, user_agent, source, passage } = &self.circumstances;
+        let path_arn = passage
+            .as_ref()
+            .map(|Passage { path, .. }| format!("arn:aws:aps:{region}:{}:{path}", check.account));
+        let origin = match passage {
+            None => Origin::Public(*source),
+            Some(Passage { endpoint, .. }) => Origin::Endpoint(Endpoint {
+                id: &endpoint.id,
+                network: &endpoint.network,
+                address: *source,
+                policy: endpoint.policy.as_ref(),
+            }),
+        };
         let request = Request {
             action: Action::new(check.action),
             resource: Resource {
+                path_arn: path_arn.as_deref(),
                 tags: check.tags,
                 policy: check.policy,
                 requires_policy: check.requires_policy,
@@ -86,7 +111,7 @@ impl Authenticated {
                 region,
                 secure: *secure,
                 user_agent: user_agent.as_deref(),
-                origin: Origin::Public(*source),
+                origin,
                 more: check.more,
             },
         };

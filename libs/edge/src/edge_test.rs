@@ -6,23 +6,30 @@ mod audit;
 mod authorize;
 #[path = "edge_doors_test.rs"]
 mod doors;
+#[path = "edge_private_test.rs"]
+mod private;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use axum::{
     Extension,
-    body::to_bytes,
+    body::{Body, to_bytes},
     routing::{any, get, post},
 };
+use bytes::Bytes;
 use http::HeaderValue;
-use narthex_cluster::{CatchUp, Credential, Identity, NotCurrent};
-use narthex_policy::{Kind, Policy};
+use narthex_cluster::{CatchUp, Credential, Identity, NotCurrent, Snapshot, WorkspaceStatus};
+use narthex_model::TimestampMs;
+use narthex_policy::{Kind, Permissions, Policy, Principal};
 use narthex_ring::Replication;
 use serde_json::Value;
 
 use super::*;
-use crate::test_support::{ACCESS_KEY, REGION, SECRET, Signer, StoppedClock, WORKSPACE, sign};
+use crate::{
+    Auth,
+    test_support::{ACCESS_KEY, REGION, SECRET, Signer, StoppedClock, WORKSPACE, sign},
+};
 
 const DELETING: &str = "ws-00000000-0000-4000-8000-000000000001";
 const FOREIGN: &str = "ws-00000000-0000-4000-8000-000000000002";

@@ -1,13 +1,15 @@
 //! What an edge is told, and the flags that tell it.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
+use axum::Router;
 use clap::Args;
 use ipnet::IpNet;
 use narthex_audit::AuditSettings;
-use narthex_service::{ByteSize, HumanDuration, PublicSettings};
+use narthex_policy::Plane;
+use narthex_service::{ByteSize, Components, HumanDuration, PublicSettings, server::Serving};
 
-use crate::{RateOptions, RateSettings, Sharing, path};
+use crate::{PrivateEndpoints, RateOptions, RateSettings, Sharing, path};
 
 /// Whether requests must be signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,6 +163,15 @@ pub struct EdgeSettings {
     )]
     pub trusted_proxies: Vec<IpNet>,
 
+    /// File (YAML) that lists private endpoints: further listeners, each for one API and with a policy of its own
+    #[arg(
+        long = "edge.private-endpoints",
+        env = "NARTHEX_EDGE_PRIVATE_ENDPOINTS",
+        value_name = "FILE",
+        value_parser = PrivateEndpoints::read
+    )]
+    pub private_endpoints: Option<PrivateEndpoints>,
+
     /// How many calls a second may be made.
     #[command(flatten)]
     pub rates: RateSettings,
@@ -171,6 +182,23 @@ pub struct EdgeSettings {
 }
 
 impl EdgeSettings {
+    /// Serves `api` at the private endpoints of `planes`.
+    ///
+    /// # Errors
+    /// An address that cannot be listened on.
+    pub async fn serve_private(
+        &self,
+        planes: &[Plane],
+        api: &Router,
+        public: &PublicSettings,
+        components: &Components,
+    ) -> io::Result<Vec<Serving>> {
+        match &self.private_endpoints {
+            Some(endpoints) => endpoints.serve(planes, api, public, components).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// The options of an edge with these limits.
     pub fn options(&self, public: &PublicSettings) -> EdgeOptions {
         EdgeOptions {

@@ -23,6 +23,7 @@ use narthex_policy::{Caller, Plane};
 use serde_json::{Map, Value};
 
 use crate::{
+    PrivateEndpoint,
     cors::EXPOSED,
     error::{ERROR_MESSAGE, ERROR_TYPE},
     operation::Operation,
@@ -49,6 +50,7 @@ pub(crate) struct Witness {
     read_only: bool,
     at: TimestampMs,
     source: Option<Source>,
+    endpoint: Option<Arc<PrivateEndpoint>>,
     user_agent: Option<String>,
     path_members: Map<String, Value>,
     workspace: Option<String>,
@@ -88,6 +90,7 @@ impl Witness {
             read_only: operation.read_only,
             at,
             source: parts.extensions.get().copied(),
+            endpoint: parts.extensions.get().cloned(),
             user_agent: agent.map(str::to_owned),
             path_members: path_members(parts.method.as_str(), routed, workspace),
             workspace: workspace.map(str::to_owned),
@@ -159,6 +162,7 @@ impl Witness {
             operation: self.operation.to_owned(),
             region: region.to_owned(),
             source: self.source.and_then(|source| source.address),
+            endpoint: self.endpoint.map(|endpoint| endpoint.id.to_string()),
             user_agent: self.user_agent,
             request_parameters: parameters,
             outcome,

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use narthex_cluster::{ControlPlane as Control, Member};
-use narthex_edge::{Audit, Edge, Sharing};
+use narthex_edge::{Audit, Edge, Plane, Sharing};
 use narthex_service::{
     Components,
     server::{ServerOptions, Serving, bind, serve, serve_public},
@@ -65,6 +65,7 @@ async fn listen(
     let api = edge.wrap(plane.api(config, &url, &components.random));
     let api = RequestLayer::new(Protocol::Http, metrics, components.clock.clone()).layer(api);
     let mut public = Router::new().fallback_service(api);
+    servers.extend(config.edge.serve_private(&[Plane::Control], &public, &config.public, components).await?);
     let admin = admin_router(components.registry.clone(), components.health.clone());
     match config.admin.admin_listen {
         Some(address) => servers.push(serve(bind(address).await?, admin, ServerOptions::http(), components)?),

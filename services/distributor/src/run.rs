@@ -7,7 +7,7 @@ use std::{io, net::SocketAddr};
 
 use axum::Router;
 use narthex_cluster::{AddressError, ControlPlane, Member, Registration, Role};
-use narthex_edge::{Audit, AuditError, Edge, Sharing};
+use narthex_edge::{Audit, AuditError, Edge, Plane, Sharing};
 use narthex_rpc::{PeerOptions, Peers};
 use narthex_service::{
     Components, OpenListener,
@@ -73,7 +73,7 @@ async fn serve_all(
     let observed = RequestLayer::new(Protocol::Http, metrics, components.clock.clone());
     let public = Router::new().fallback_service(observed.layer(edge.wrap(distributor.routes())));
     let admin = admin_router(components.registry.clone(), components.health.clone());
-    let mut servers = Vec::new();
+    let mut servers = config.edge.serve_private(&[Plane::Data], &public, &config.public, components).await?;
     let app = match config.admin.admin_listen {
         None => public.merge(admin),
         Some(address) => {

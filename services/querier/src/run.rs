@@ -20,7 +20,7 @@ use axum::{
 };
 use narthex_bucket::BucketError;
 use narthex_cluster::{AddressError, ControlPlane, Member, Registration, Role};
-use narthex_edge::{Audit, AuditError, Edge, Sharing};
+use narthex_edge::{Audit, AuditError, Edge, Plane, Sharing};
 use narthex_manifest::{ManifestSettings, ManifestStore, MarginsError};
 use narthex_model::{WindowLength, WindowLengthError};
 use narthex_rpc::{PeerOptions, Peers};
@@ -120,22 +120,23 @@ async fn serve_all(
     components: &Components,
 ) -> Result<Vec<Serving>, RunError> {
     let routes = querier.routes().layer(middleware::from_fn_with_state(door.clone(), pass));
-    let public = edge.wrap(routes);
+    let api = edge.wrap(routes);
     let admin = admin_router(components.registry.clone(), components.health.clone());
     let metrics = RequestMetrics::new(&components.registry, "querier", Protocol::Http);
     let layer = RequestLayer::new(Protocol::Http, metrics, components.clock.clone());
-    let mut servers = Vec::new();
+    let observed = |app: Router| Router::new().fallback_service(layer.layer(app));
+    let private = observed(api.clone());
+    let mut servers = config.edge.serve_private(&[Plane::Data], &private, &config.public, components).await?;
     let app = match config.admin.admin_listen {
-        None => admin.fallback_service(public),
+        None => admin.fallback_service(api),
         Some(address) => {
             let listener = bind(address).await?;
             servers.push(serve(listener, admin, ServerOptions::http(), components)?);
-            public
+            api
         }
     };
-    let app = Router::new().fallback_service(layer.layer(app));
     let listener = bind(config.listen).await?;
-    servers.insert(0, serve_public(listener, app, &config.public, components)?);
+    servers.insert(0, serve_public(listener, observed(app), &config.public, components)?);
     tracing::info!(listen = %servers[0].local_addr(), "serving the query API");
     Ok(servers)
 }

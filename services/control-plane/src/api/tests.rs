@@ -81,6 +81,7 @@ impl Server {
                 secure: true,
                 user_agent: None,
                 source: [127, 0, 0, 1].into(),
+                passage: None,
             },
             workspace: None,
             request_id: "id".into(),

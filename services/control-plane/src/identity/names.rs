@@ -12,8 +12,16 @@ pub(super) fn name(at: &str, name: &str, longest: usize) -> Result<(), DocumentE
     Err(DocumentError::new(at, text))
 }
 
+/// Path of the roles that a service acts by. They come and go with what needs them (SEC-37), never by hand.
+const SERVICE_PATH: &str = "/aws-service-role/";
+
 /// Begins and ends with a slash, up to 512 characters.
 pub(super) fn path(at: &str, path: &str) -> Result<(), DocumentError> {
+    if path.starts_with(SERVICE_PATH) {
+        let text =
+            format!("the path {SERVICE_PATH} is for the roles of services, which are not made by hand");
+        return Err(DocumentError::new(at, text));
+    }
     let shaped = path.starts_with('/') && path.ends_with('/') && path.len() <= 512 && !path.contains("//");
     if shaped && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
         return Ok(());

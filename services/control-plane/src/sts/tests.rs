@@ -185,6 +185,7 @@ accounts:
                 secure: false,
                 user_agent: None,
                 source: Ipv4Addr::LOCALHOST.into(),
+                passage: None,
             },
             workspace: None,
             request_id: "an id".into(),

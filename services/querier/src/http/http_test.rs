@@ -125,6 +125,7 @@ fn passed() -> Authenticated {
             secure: false,
             user_agent: None,
             source: std::net::Ipv4Addr::LOCALHOST.into(),
+            passage: None,
         },
         workspace: Some(Arc::new(workspace)),
         request_id: "1".into(),

@@ -44,6 +44,11 @@ pub(crate) struct Config {
     )]
     pub(crate) listen: SocketAddr,
 
+    /// gRPC address at which `narthex admin` reaches the control plane in this process, to look at it and to change identities.
+    /// Whoever reaches it may do everything. Unset: none
+    #[arg(long = "grpc-listen", env = "NARTHEX_GRPC_LISTEN", value_name = "ADDRESS:PORT")]
+    pub(crate) grpc_listen: Option<SocketAddr>,
+
     /// How the deployment presents itself.
     #[command(flatten)]
     pub(crate) public: PublicSettings,

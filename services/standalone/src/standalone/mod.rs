@@ -2,7 +2,8 @@
 //! and frames as between processes.
 //!
 //! The identity (account, key, workspace) is made at the first start and kept in `bootstrap.yaml`, which the control plane reads
-//! then. Everything listens on one address; its routes do not overlap, whichever service they belong to.
+//! then. Everything listens on one address; its routes do not overlap, whichever service they belong to. Operators may have
+//! another, `--grpc-listen`, for `narthex admin`.
 
 mod bucket;
 mod config;
@@ -18,9 +19,10 @@ use narthex_control_plane::{Bootstrap, ControlPlane};
 use narthex_edge::{Audit, Edge};
 use narthex_service::{
     Components,
-    server::{self, ServerOptions},
+    server::{self, ServerOptions, Serving},
 };
 use narthex_telemetry::{Protocol, RequestLayer, RequestMetrics, admin_router};
+use tokio::net::TcpListener;
 use tower::Layer;
 
 pub(crate) use self::config::Config;
@@ -52,15 +54,11 @@ pub(crate) async fn run(config: Config, components: Components) -> anyhow::Resul
     let audit = Audit::start(&config.audit(), &config.public.region, &components)?;
     let options = config.edge.options(&config.public).with_sts();
     let edge = Edge::audited(options, member.cluster(), &components, "narthex", audit.clone());
-    let router = public_router(edge.wrap(api), &config, &components);
-    let serving = server::serve_public(listener, router, &config.public, &components)?;
-    let admin = match config.admin.admin_listen {
-        Some(address) => {
-            let router = admin_router(components.registry.clone(), components.health.clone());
-            Some(server::serve(server::bind(address).await?, router, ServerOptions::http(), &components)?)
-        }
-        None => None,
-    };
+    let mut servers = serve_all(edge.wrap(api), listener, &config, &components).await?;
+    if let Some(address) = config.grpc_listen {
+        let (listener, routes) = (server::bind(address).await?, control_plane.grpc_routes());
+        servers.push(server::serve_grpc(listener, routes, ServerOptions::grpc(), &components)?);
+    }
 
     let welcome = Welcome {
         connection: connection(&config, &bootstrap, address)?,
@@ -74,12 +72,11 @@ pub(crate) async fn run(config: Config, components: Components) -> anyhow::Resul
         error = background => Err(error),
     };
     components.shutdown.cancel();
-    serving.stopped().await;
+    for server in servers {
+        server.stopped().await;
+    }
     audit.close().await;
     owner.close().await;
-    if let Some(admin) = admin {
-        admin.stopped().await;
-    }
     control_plane.stop().await;
     outcome
 }
@@ -111,14 +108,31 @@ fn control_plane_settings(
     }
 }
 
-/// The APIs behind the edge, the endpoints for operators beside it, and around both what every request gets.
-fn public_router(mut app: Router, config: &Config, components: &Components) -> Router {
-    if config.admin.admin_listen.is_none() {
-        app = app.merge(admin_router(components.registry.clone(), components.health.clone()));
-    }
+/// Serves the APIs behind the edge, at private endpoints too, and the endpoints for operators, beside the APIs or on a listener of
+/// their own.
+async fn serve_all(
+    api: Router,
+    listener: TcpListener,
+    config: &Config,
+    components: &Components,
+) -> anyhow::Result<Vec<Serving>> {
     let metrics = RequestMetrics::new(&components.registry, "narthex", Protocol::Http);
     let layer = RequestLayer::new(Protocol::Http, metrics, components.clock.clone());
-    Router::new().fallback_service(layer.layer(app))
+    let observed = |app: Router| Router::new().fallback_service(layer.layer(app));
+    let planes = [narthex_edge::Plane::Control, narthex_edge::Plane::Data];
+    let mut servers =
+        config.edge.serve_private(&planes, &observed(api.clone()), &config.public, components).await?;
+    let admin = admin_router(components.registry.clone(), components.health.clone());
+    let app = match config.admin.admin_listen {
+        None => api.merge(admin),
+        Some(address) => {
+            let listener = server::bind(address).await?;
+            servers.push(server::serve(listener, admin, ServerOptions::http(), components)?);
+            api
+        }
+    };
+    servers.push(server::serve_public(listener, observed(app), &config.public, components)?);
+    Ok(servers)
 }
 
 /// What the files for clients say.
