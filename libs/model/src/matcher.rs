@@ -1,10 +1,11 @@
 //! Label matchers with Prometheus's meaning: regular expressions are anchored at both ends, `.` matches line breaks, and an
 //! absent label counts as the empty value.
 
+mod pattern;
+
 use std::{fmt, sync::Arc};
 
-use regex::{Regex, RegexBuilder};
-
+use self::pattern::Pattern;
 use crate::Labels;
 
 /// How a matcher compares.
@@ -34,31 +35,25 @@ pub struct Matcher {
     name: Arc<str>,
     op: MatchOp,
     value: Arc<str>,
-    regex: Option<Regex>,
+    pattern: Option<Arc<Pattern>>,
 }
-
-/// Compiled size limit of one expression, so that a hostile pattern costs bounded memory.
-const REGEX_SIZE_LIMIT: usize = 4 << 20;
 
 impl Matcher {
     /// Builds a matcher; fails only for expressions that do not compile.
     pub fn new(name: &str, op: MatchOp, value: &str) -> Result<Self, MatcherError> {
-        let regex = match op {
+        let pattern = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => Some(
-                RegexBuilder::new(&format!("^(?:{value})$"))
-                    .dot_matches_new_line(true)
-                    .size_limit(REGEX_SIZE_LIMIT)
-                    .build()
-                    .map_err(|error| MatcherError { pattern: value.to_owned(), reason: error.to_string() })?,
-            ),
+            MatchOp::Regex | MatchOp::NotRegex => {
+                let compiled = Pattern::new(value);
+                Some(compiled.map_err(|reason| MatcherError { pattern: value.to_owned(), reason })?.into())
+            }
         };
-        Ok(Self { name: name.into(), op, value: value.into(), regex })
+        Ok(Self { name: name.into(), op, value: value.into(), pattern })
     }
 
     /// `name = value`, which cannot fail.
     pub fn equal(name: &str, value: &str) -> Self {
-        Self { name: name.into(), op: MatchOp::Equal, value: value.into(), regex: None }
+        Self { name: name.into(), op: MatchOp::Equal, value: value.into(), pattern: None }
     }
 
     /// The label's name.
@@ -81,9 +76,14 @@ impl Matcher {
         match self.op {
             MatchOp::Equal => *self.value == *value,
             MatchOp::NotEqual => *self.value != *value,
-            MatchOp::Regex => self.regex.as_ref().is_some_and(|regex| regex.is_match(value)),
-            MatchOp::NotRegex => self.regex.as_ref().is_some_and(|regex| !regex.is_match(value)),
+            MatchOp::Regex => self.pattern.as_ref().is_some_and(|pattern| pattern.matches(value)),
+            MatchOp::NotRegex => self.pattern.as_ref().is_some_and(|pattern| !pattern.matches(value)),
         }
+    }
+
+    /// The only values that satisfy the condition, in order, where an expression spells them out, as `a|b|c` does.
+    pub fn texts(&self) -> Option<&[Box<str>]> {
+        self.pattern.as_ref().filter(|_| self.op == MatchOp::Regex).and_then(|pattern| pattern.texts())
     }
 
     /// Whether a series without the label satisfies the condition.

@@ -22,7 +22,9 @@ impl Head {
             .partition(|matcher| matcher.op() == MatchOp::Equal && !matcher.value().is_empty());
         let mut exact_pairs = Vec::with_capacity(exact.len());
         for matcher in exact {
-            let Some(pair) = self.pairs.find(&pair_bytes(matcher)) else { return RoaringBitmap::new() };
+            let Some(pair) = self.pairs.find(&pair_bytes(matcher.name(), matcher.value())) else {
+                return RoaringBitmap::new();
+            };
             exact_pairs.push(pair);
         }
         exact_pairs.sort_unstable_by_key(|pair| self.pairs.postings(*pair).len());
@@ -35,14 +37,19 @@ impl Head {
         }
         let mut late = Vec::new();
         for matcher in others {
-            let values = self.pairs.of_name(matcher.name().as_bytes()).len() as u64;
-            if candidates.as_ref().is_some_and(|candidates| candidates.len() <= values) {
+            let texts = matcher.texts().filter(|_| !matcher.matches_empty());
+            let values =
+                texts.map_or_else(|| self.pairs.of_name(matcher.name().as_bytes()).len(), <[_]>::len);
+            if candidates.as_ref().is_some_and(|candidates| candidates.len() <= values as u64) {
                 late.push(matcher);
             } else if matcher.matches_empty() {
                 let without = self.pairs.union(matcher.name(), |value| !matcher.matches(value));
                 *candidates.get_or_insert_with(|| self.all()) -= without;
             } else {
-                let with = self.pairs.union(matcher.name(), |value| matcher.matches(value));
+                let with = match texts {
+                    Some(texts) => self.with_any(matcher.name(), texts),
+                    None => self.pairs.union(matcher.name(), |value| matcher.matches(value)),
+                };
                 match &mut candidates {
                     None => candidates = Some(with),
                     Some(candidates) => *candidates &= with,
@@ -57,6 +64,15 @@ impl Head {
             .iter()
             .filter(|id| late.iter().all(|matcher| matcher.matches(self.label(*id, matcher.name()))))
             .collect()
+    }
+
+    /// Series whose label has one of these values.
+    fn with_any(&self, name: &str, values: &[Box<str>]) -> RoaringBitmap {
+        let mut union = RoaringBitmap::new();
+        for pair in values.iter().filter_map(|value| self.pairs.find(&pair_bytes(name, value))) {
+            self.pairs.postings(pair).add_to(&mut union);
+        }
+        union
     }
 
     fn all(&self) -> RoaringBitmap {
@@ -182,9 +198,9 @@ fn first_histogram(data: &[u8]) -> Option<i64> {
     HistogramIter::new(data).next_sample().and_then(Result::ok).map(|(at, _)| at)
 }
 
-fn pair_bytes(matcher: &Matcher) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(matcher.name().len() + matcher.value().len() + 2);
-    for part in [matcher.name(), matcher.value()] {
+fn pair_bytes(name: &str, value: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(name.len() + value.len() + 2);
+    for part in [name, value] {
         bytes.extend_from_slice(part.as_bytes());
         bytes.push(SEPARATOR);
     }
