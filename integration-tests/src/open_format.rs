@@ -19,9 +19,9 @@ const READER: &str = include_str!("open_format.py");
 /// The readers that are tried.
 pub const READERS: [&str; 2] = ["pyarrow", "duckdb"];
 
-/// The first code block of a language in the README's section.
-fn code(language: &str) -> Result<&'static str> {
-    let (_, section) = README.split_once("## Read your data without Narthex").context("the section")?;
+/// The first code block of a language in a section of the README.
+fn code(section: &str, language: &str) -> Result<&'static str> {
+    let (_, section) = README.split_once(&format!("## {section}\n")).context("the section")?;
     let (_, rest) =
         section.split_once(&format!("```{language}\n")).with_context(|| format!("{language} lines"))?;
     Ok(rest.split_once("```").context("the end of the lines")?.0)
@@ -31,17 +31,33 @@ fn code(language: &str) -> Result<&'static str> {
 /// "histogram"}`.
 pub fn read(folder: &Path, reader: &str) -> Result<Vec<Value>> {
     let scripts = tempfile::tempdir()?;
-    fs::write(scripts.path().join("readme.sql"), code("sql")?)?;
-    fs::write(scripts.path().join("readme.py"), code("python")?)?;
+    const SECTION: &str = "Read your data without Narthex";
+    fs::write(scripts.path().join("readme.sql"), code(SECTION, "sql")?)?;
+    fs::write(scripts.path().join("readme.py"), code(SECTION, "python")?)?;
     let script = scripts.path().join("reader.py");
     fs::write(&script, READER)?;
-    let python = tools::parquet_readers()?;
-    let output = python.command().current_dir(folder).arg(script).arg(reader).output()?;
-    ensure!(output.status.success(), "{reader}: {}", String::from_utf8_lossy(&output.stderr));
-    let lines = String::from_utf8(output.stdout)?;
-    let mut found = lines.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    let mut found = run(folder, &[&script.to_string_lossy(), reader])?;
     found.sort_by_cached_key(key);
     Ok(found)
+}
+
+/// What a query answers from the README's view of the audit log in a folder, an array for each row.
+pub fn events(folder: &Path, query: &str) -> Result<Vec<Value>> {
+    const SCRIPT: &str = "import duckdb, json, sys
+connection = duckdb.connect()
+connection.execute(sys.argv[1])
+for row in connection.execute(sys.argv[2]).fetchall():
+    print(json.dumps(row))";
+    run(folder, &["-c", SCRIPT, code("Who did what", "sql")?, query])
+}
+
+/// Runs Python with the readers in a folder; the JSON of each line that it prints.
+fn run(folder: &Path, arguments: &[&str]) -> Result<Vec<Value>> {
+    let python = tools::parquet_readers()?;
+    let output = python.command().current_dir(folder).args(arguments).output()?;
+    ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout)?;
+    Ok(lines.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?)
 }
 
 /// The order of samples: by labels, then by time.

@@ -8,6 +8,7 @@ mod all_in_one;
 mod amp_clients;
 mod amp_members;
 mod amp_model;
+mod audit_bucket;
 mod aws_clients;
 mod bad_input;
 mod block_open_format;

@@ -30,4 +30,4 @@ pub use invalid::{Invalid, Problem, Reason};
 pub use operation::Operation;
 pub use parse::parse;
 pub use request::*;
-pub use route::{Route, Unroutable, route};
+pub use route::{Route, Unroutable, match_path, operation, route};

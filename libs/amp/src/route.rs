@@ -43,13 +43,9 @@ pub enum Unroutable {
     },
 }
 
-/// The operation of a request. `raw_path` is without the query and still percent-encoded.
+/// The operation of a request with its labels decoded. `raw_path` is without the query and still percent-encoded.
 pub fn route<'a>(method: &str, raw_path: &'a str) -> Result<Route<'a>, Unroutable> {
-    let found = Operation::ALL.into_iter().find_map(|operation| {
-        let fits = operation.method() == method;
-        fits.then(|| match_path(operation.path(), raw_path)).flatten().map(|labels| (operation, labels))
-    });
-    let Some((operation, labels)) = found else {
+    let Some((operation, labels)) = find(method, raw_path) else {
         let (method, path) = (excerpt(method, SHOWN), excerpt(raw_path, SHOWN));
         return Err(Unroutable::UnknownOperation { method, path });
     };
@@ -60,8 +56,23 @@ pub fn route<'a>(method: &str, raw_path: &'a str) -> Result<Route<'a>, Unroutabl
     Ok(Route { operation, labels: labels.into_iter().map(decoded).collect::<Result<_, _>>()? })
 }
 
-/// The labels of `path`, still encoded, if it has the form of `template`.
-fn match_path<'a>(template: &'static str, path: &'a str) -> Option<Vec<(&'static str, &'a str)>> {
+/// The operation of a request, whatever its labels hold. `raw_path` as in [`route`].
+pub fn operation(method: &str, raw_path: &str) -> Option<Operation> {
+    find(method, raw_path).map(|(operation, _)| operation)
+}
+
+/// Labels of a path with the text that stands for each, still encoded.
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+fn find<'a>(method: &str, raw_path: &'a str) -> Option<(Operation, Labels<'a>)> {
+    Operation::ALL.into_iter().find_map(|operation| {
+        let fits = operation.method() == method;
+        fits.then(|| match_path(operation.path(), raw_path)).flatten().map(|labels| (operation, labels))
+    })
+}
+
+/// The labels of `path` if it has the form of `template`, in which names in braces stand for one segment each that is not empty.
+pub fn match_path<'a>(template: &'static str, path: &'a str) -> Option<Labels<'a>> {
     let (mut wanted, mut given) = (template.split('/'), path.split('/'));
     let mut labels = Vec::new();
     loop {

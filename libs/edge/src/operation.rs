@@ -3,6 +3,7 @@
 //! Names are those of actions without `aps:` (security.md 4.3 and 4.4). Takes paths as [`crate::path::routed`] returns them, so
 //! authorisation, rates, the audit log and the routes read a path in the same way.
 
+use narthex_amp::match_path;
 use narthex_policy::Plane;
 
 use crate::path::data_plane_rest;
@@ -16,7 +17,7 @@ pub(crate) struct Operation {
     pub(crate) read_only: bool,
 }
 
-/// Operations of the Prometheus-compatible API, by what follows the workspace in the path.
+/// Operations of the Prometheus-compatible API, by what follows the workspace in the path: templates of [`match_path`].
 #[rustfmt::skip]
 const DATA: &[(&str, &[&str], &str)] = &[
     ("RemoteWrite", &["POST"], "api/v1/remote_write"),
@@ -24,7 +25,7 @@ const DATA: &[(&str, &[&str], &str)] = &[
     ("QueryMetrics", &["GET", "POST"], "api/v1/query_range"),
     ("GetSeries", &["GET", "POST"], "api/v1/series"),
     ("GetLabels", &["GET", "POST"], "api/v1/labels"),
-    ("GetLabels", &["GET"], "api/v1/label/*/values"),
+    ("GetLabels", &["GET"], "api/v1/label/{label}/values"),
     ("GetMetricMetadata", &["GET"], "api/v1/metadata"),
     ("ListRules", &["GET"], "api/v1/rules"),
     ("ListAlerts", &["GET"], "api/v1/alerts"),
@@ -34,8 +35,8 @@ const DATA: &[(&str, &[&str], &str)] = &[
     ("ListAlertManagerReceivers", &["GET"], "alertmanager/api/v2/receivers"),
     ("ListAlertManagerSilences", &["GET"], "alertmanager/api/v2/silences"),
     ("PutAlertManagerSilences", &["POST"], "alertmanager/api/v2/silences"),
-    ("GetAlertManagerSilence", &["GET"], "alertmanager/api/v2/silence/*"),
-    ("DeleteAlertManagerSilence", &["DELETE"], "alertmanager/api/v2/silence/*"),
+    ("GetAlertManagerSilence", &["GET"], "alertmanager/api/v2/silence/{silence}"),
+    ("DeleteAlertManagerSilence", &["DELETE"], "alertmanager/api/v2/silence/{silence}"),
     ("GetAlertManagerStatus", &["GET"], "alertmanager/api/v2/status"),
     ("PreviewAnomalyDetector", &["GET", "POST"], "anomalydetectors/preview"),
 ];
@@ -50,40 +51,21 @@ impl Operation {
         let method = if method == "HEAD" { "GET" } else { method };
         match data_plane_rest(routed) {
             Some(rest) => {
-                let fits = |(_, methods, path): &&(_, &[&str], &str)| {
-                    methods.contains(&method) && matches(path, rest)
-                };
-                let name = DATA.iter().find(fits).map(|(name, ..)| *name);
+                let mut fitting = DATA.iter().filter(|(_, methods, path)| {
+                    methods.contains(&method) && match_path(path, rest).is_some()
+                });
+                let name = fitting.next().map(|(name, ..)| *name);
                 let read_only = name.is_none_or(|name| !WRITES.contains(&name));
                 Self { name, plane: Plane::Data, read_only }
             }
             None => {
-                let found = narthex_amp::Operation::ALL
-                    .into_iter()
-                    .find(|operation| operation.method() == method && matches(operation.path(), routed));
+                let found = narthex_amp::operation(method, routed);
                 Self {
                     name: found.map(narthex_amp::Operation::name),
                     plane: Plane::Control,
                     read_only: found.is_none_or(narthex_amp::Operation::is_read_only),
                 }
             }
-        }
-    }
-}
-
-/// Whether a path has the form of a template, in which `*` and names in braces stand for one segment.
-fn matches(template: &str, path: &str) -> bool {
-    let (mut wanted, mut given) = (template.split('/'), path.split('/'));
-    loop {
-        match (wanted.next(), given.next()) {
-            (None, None) => return true,
-            (Some(wanted), Some(given)) => {
-                let any = wanted == "*" || wanted.starts_with('{');
-                if if any { given.is_empty() } else { wanted != given } {
-                    return false;
-                }
-            }
-            _ => return false,
         }
     }
 }
