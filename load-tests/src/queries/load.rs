@@ -17,13 +17,14 @@ use tokio::task::JoinSet;
 use super::{
     data::{DataSet, END_MS},
     servers::Server,
-    world::Target,
+    shape::Moment,
+    world::{Series, Target},
 };
 
 /// Samples of a series in a request.
 const TICKS: i64 = 20;
-/// Targets in a request; each is a few hundred series.
-const TARGETS: usize = 2;
+/// Most series in a request: a request must stay below a megabyte, and kube-state-metrics alone has hundreds of series for each node.
+const SERIES: usize = 2_000;
 /// Connections to each server.
 const CONNECTIONS: usize = 4;
 /// How far the data clock may be ahead of a slice's first sample, and behind its last one.
@@ -101,13 +102,21 @@ async fn send_slice(
         connections.spawn(async move {
             let mut encoder = Encoder::new();
             let mut samples = 0;
-            for targets in world.chunks(TARGETS).skip(connection).step_by(CONNECTIONS) {
-                samples +=
-                    targets.iter().map(|target| encode(&mut encoder, target, &data, &slice)).sum::<u64>();
-                let body = Bytes::from(encoder.finish());
-                for (url, signer) in sinks.iter() {
-                    send(&http, url, signer.as_ref(), &body).await?;
+            let mut waiting = 0;
+            for target in world.iter().skip(connection).step_by(CONNECTIONS) {
+                let moments = moments(target, &data, &slice);
+                samples += (moments.len() * target.series.len()) as u64;
+                for series in &target.series {
+                    encode(&mut encoder, series, &moments);
+                    waiting += 1;
+                    if waiting == SERIES {
+                        send_all(&http, &sinks, encoder.finish()).await?;
+                        waiting = 0;
+                    }
                 }
+            }
+            if waiting > 0 {
+                send_all(&http, &sinks, encoder.finish()).await?;
             }
             Ok::<u64, anyhow::Error>(samples)
         });
@@ -119,27 +128,36 @@ async fn send_slice(
     Ok(samples)
 }
 
-/// Adds the samples of a target in a slice; how many.
-fn encode(encoder: &mut Encoder, target: &Target, data: &DataSet, slice: &std::ops::Range<i64>) -> u64 {
+/// When a target is scraped in a slice, and what its world is like then.
+fn moments(target: &Target, data: &DataSet, slice: &std::ops::Range<i64>) -> Vec<(i64, Moment)> {
     let times = slice.clone().step_by(data.interval_ms as usize);
-    let moments: Vec<_> = times
-        .map(|start| {
-            let at = target.timestamp(start, data.interval_ms);
-            (at, target.moment(at, data.interval_ms, data.start_ms(), END_MS))
-        })
-        .collect();
-    for series in &target.series {
-        let (shape, seed) = (series.shape, series.seed());
-        let histograms: Vec<_> =
-            moments.iter().filter_map(|(at, moment)| Some((*at, shape.histogram(seed, *moment)?))).collect();
-        let floats: Vec<_> = if histograms.is_empty() {
-            moments.iter().map(|(at, moment)| (*at, shape.float(seed, *moment))).collect()
-        } else {
-            Vec::new()
-        };
-        encoder.series(series.labels.iter(), &floats, &histograms);
+    let scrapes = times.map(|start| {
+        let at = target.timestamp(start, data.interval_ms);
+        (at, target.moment(at, data.interval_ms, data.start_ms(), END_MS))
+    });
+    scrapes.collect()
+}
+
+/// Adds the samples of a series.
+fn encode(encoder: &mut Encoder, series: &Series, moments: &[(i64, Moment)]) {
+    let (shape, seed) = (series.shape, series.seed());
+    let histograms: Vec<_> =
+        moments.iter().filter_map(|(at, moment)| Some((*at, shape.histogram(seed, *moment)?))).collect();
+    let floats: Vec<_> = if histograms.is_empty() {
+        moments.iter().map(|(at, moment)| (*at, shape.float(seed, *moment))).collect()
+    } else {
+        Vec::new()
+    };
+    encoder.series(series.labels.iter(), &floats, &histograms);
+}
+
+/// Sends the same request to every server.
+async fn send_all(http: &Http, sinks: &[(String, Option<Signer>)], body: Vec<u8>) -> Result<()> {
+    let body = Bytes::from(body);
+    for (url, signer) in sinks {
+        send(http, url, signer.as_ref(), &body).await?;
     }
-    (moments.len() * target.series.len()) as u64
+    Ok(())
 }
 
 async fn send(http: &Http, url: &str, signer: Option<&Signer>, body: &Bytes) -> Result<()> {
