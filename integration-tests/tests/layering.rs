@@ -15,7 +15,7 @@ fn a_lib_depends_on_no_service_and_model_on_nothing_of_ours() {
     let metadata = MetadataCommand::new()
         .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
         .no_deps()
-        .other_options(["--offline".to_owned()])
+        .other_options(["--locked".to_owned()])
         .exec()
         .unwrap();
     let root = metadata.workspace_root.as_str();

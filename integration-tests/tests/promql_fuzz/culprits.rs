@@ -192,7 +192,10 @@ fn is_by_chance(expr: &Expr) -> bool {
         let is = matches!(&expr.kind, ExprKind::Aggregate(node) if matches!(node.op, TopK | BottomK | LimitK | Stddev | Stdvar));
         is || expr.children().into_iter().any(in_any_order)
     }
-    expr.children().into_iter().any(in_any_order) || expr.to_string().contains("__name__")
+    // limit_ratio chooses by all labels, the name included as long as it is only marked as dropped.
+    let chooses_by_name = matches!(&expr.kind, ExprKind::Aggregate(node)
+        if node.op == AggregateOp::LimitRatio && !matches!(node.expr.unwrapped().kind, ExprKind::Vector(_)));
+    chooses_by_name || expr.children().into_iter().any(in_any_order) || expr.to_string().contains("__name__")
 }
 
 fn largest_of(answer: &Answer) -> f64 {

@@ -47,7 +47,7 @@ struct Stored {
 pub(super) fn cases() -> Result<Vec<Case>> {
     let metadata = MetadataCommand::new()
         .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-        .other_options(["--offline".to_owned()])
+        .other_options(["--locked".to_owned()])
         .exec()?;
     let package = metadata.packages.iter().find(|package| package.name.as_str() == "aws-sigv4");
     let package = package.context("aws-sigv4 is no dependency any more")?;
