@@ -1,13 +1,11 @@
 //! What an edge is told, and the flags that tell it.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
-use axum::Router;
 use clap::Args;
 use ipnet::IpNet;
 use narthex_audit::AuditSettings;
-use narthex_policy::Plane;
-use narthex_service::{ByteSize, Components, HumanDuration, PublicSettings, server::Serving};
+use narthex_service::{ByteSize, HumanDuration, PublicSettings};
 
 use crate::{PrivateEndpoints, RateOptions, RateSettings, Sharing, path};
 
@@ -182,21 +180,9 @@ pub struct EdgeSettings {
 }
 
 impl EdgeSettings {
-    /// Serves `api` at the private endpoints of `planes`.
-    ///
-    /// # Errors
-    /// An address that cannot be listened on.
-    pub async fn serve_private(
-        &self,
-        planes: &[Plane],
-        api: &Router,
-        public: &PublicSettings,
-        components: &Components,
-    ) -> io::Result<Vec<Serving>> {
-        match &self.private_endpoints {
-            Some(endpoints) => endpoints.serve(planes, api, public, components).await,
-            None => Ok(Vec::new()),
-        }
+    /// The private endpoints that the file lists; none without one.
+    pub fn private_endpoints(&self) -> PrivateEndpoints {
+        self.private_endpoints.clone().unwrap_or_default()
     }
 
     /// The options of an edge with these limits.

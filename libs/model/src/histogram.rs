@@ -8,7 +8,7 @@ mod byte_form;
 mod encoded;
 
 use byte_form::{FLOAT_COUNTS, Reader, put_floats, put_int, put_uint};
-pub use encoded::{EncodedHistogram, SparseHistogram};
+pub use encoded::{EncodedHistogram, SparseHistogram, Totals};
 
 /// Largest encoded histogram that is accepted, in bytes. Prometheus itself refuses more than 160 buckets only by scrape option.
 pub const MAX_HISTOGRAM_BYTES: usize = 1 << 20;

@@ -21,7 +21,7 @@ pub use cut::{BlockId, BlockIdError, Cut};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use histogram::{
     BucketSpan, CounterResetHint, Counts, EncodedHistogram, Histogram, HistogramError, MAX_HISTOGRAM_BYTES,
-    SparseHistogram,
+    SparseHistogram, Totals,
 };
 pub use ids::{
     AccountId, BootId, Epoch, IdError, Incarnation, InstanceId, ManifestRevision, PartitionId, RingRevision,

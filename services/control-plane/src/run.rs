@@ -65,7 +65,9 @@ async fn listen(
     let api = edge.wrap(plane.api(config, &url, &components.random));
     let api = RequestLayer::new(Protocol::Http, metrics, components.clock.clone()).layer(api);
     let mut public = Router::new().fallback_service(api);
-    servers.extend(config.edge.serve_private(&[Plane::Control], &public, &config.public, components).await?);
+    servers.extend(
+        config.edge.private_endpoints().serve(&[Plane::Control], &public, &config.public, components).await?,
+    );
     let admin = admin_router(components.registry.clone(), components.health.clone());
     match config.admin.admin_listen {
         Some(address) => servers.push(serve(bind(address).await?, admin, ServerOptions::http(), components)?),

@@ -73,7 +73,8 @@ async fn serve_all(
     let observed = RequestLayer::new(Protocol::Http, metrics, components.clock.clone());
     let public = Router::new().fallback_service(observed.layer(edge.wrap(distributor.routes())));
     let admin = admin_router(components.registry.clone(), components.health.clone());
-    let mut servers = config.edge.serve_private(&[Plane::Data], &public, &config.public, components).await?;
+    let mut servers =
+        config.edge.private_endpoints().serve(&[Plane::Data], &public, &config.public, components).await?;
     let app = match config.admin.admin_listen {
         None => public.merge(admin),
         Some(address) => {

@@ -126,7 +126,8 @@ async fn serve_all(
     let layer = RequestLayer::new(Protocol::Http, metrics, components.clock.clone());
     let observed = |app: Router| Router::new().fallback_service(layer.layer(app));
     let private = observed(api.clone());
-    let mut servers = config.edge.serve_private(&[Plane::Data], &private, &config.public, components).await?;
+    let mut servers =
+        config.edge.private_endpoints().serve(&[Plane::Data], &private, &config.public, components).await?;
     let app = match config.admin.admin_listen {
         None => admin.fallback_service(api),
         Some(address) => {

@@ -38,6 +38,11 @@ impl<'a> Reader<'a> {
         Self(bytes)
     }
 
+    /// What was not read yet.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     pub(super) const fn is_at_end(&self) -> bool {
         self.0.is_empty()
     }

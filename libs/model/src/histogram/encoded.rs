@@ -14,6 +14,19 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EncodedHistogram(Bytes);
 
+/// What a histogram says without its buckets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Totals {
+    /// As [`Histogram::schema`].
+    pub schema: i8,
+    /// As [`Histogram::reset_hint`].
+    pub reset_hint: CounterResetHint,
+    /// As [`Histogram::sum`].
+    pub sum: f64,
+    /// All observations.
+    pub total: f64,
+}
+
 /// A histogram with float counts, its buckets as (index, count), ascending where the spans ascend.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SparseHistogram {
@@ -71,6 +84,17 @@ impl EncodedHistogram {
         parts.min(self.0.len())
     }
 
+    /// All but its buckets.
+    pub fn totals(&self) -> Totals {
+        Reader::new(&self.0).totals().expect("the bytes were checked")
+    }
+
+    /// Whether this is surely `before` with more observations: laid out alike, and nothing counts less. False where that takes a
+    /// closer look.
+    pub fn continues(&self, before: &Self) -> bool {
+        Reader::new(&self.0).continues(Reader::new(&before.0)).expect("the bytes were checked")
+    }
+
     /// The form that queries work on.
     pub fn sparse(&self) -> SparseHistogram {
         Reader::new(&self.0).sparse().expect("the bytes were checked")
@@ -91,25 +115,80 @@ struct Header {
     sum: f64,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn header(&mut self) -> Option<Header> {
         let (schema, flags) = (self.byte()? as i8, self.byte()?);
         Some(Header { schema, flags, zero_threshold: self.float()?, sum: self.float()? })
     }
 
-    fn skip_histogram(&mut self) -> Option<()> {
-        let flags = self.header()?.flags;
+    fn totals(&mut self) -> Option<Totals> {
+        let Header { schema, flags, sum, .. } = self.header()?;
+        self.skip_layout()?;
+        let (_, total) = self.zero_and_total(flags)?;
+        Some(Totals { schema, reset_hint: CounterResetHint::from_wire(flags & !FLOAT_COUNTS), sum, total })
+    }
+
+    fn continues(&mut self, mut before: Self) -> Option<bool> {
+        let (header, earlier) = (self.header()?, before.header()?);
+        let of_floats = header.flags & FLOAT_COUNTS;
+        let (layout, earlier_layout) = (self.skip_layout()?, before.skip_layout()?);
+        if header.schema != earlier.schema
+            || header.zero_threshold.to_bits() != earlier.zero_threshold.to_bits()
+            || of_floats != earlier.flags & FLOAT_COUNTS
+            || layout != earlier_layout
+        {
+            return Some(false);
+        }
+        let (now, earlier) = (self.zero_and_total(of_floats)?, before.zero_and_total(of_floats)?);
+        // Comparisons with NaN are false.
+        if !(now.0 >= earlier.0 && now.1 >= earlier.1) {
+            return Some(false);
+        }
+        for _ in 0..2 {
+            let size = if of_floats == 0 { 1 } else { 8 };
+            let count = self.count(size)?;
+            if count != before.count(size)? {
+                return Some(false);
+            }
+            for _ in 0..count {
+                let grows = if of_floats == 0 {
+                    self.int()? >= before.int()?
+                } else {
+                    self.float()? >= before.float()?
+                };
+                if !grows {
+                    return Some(false);
+                }
+            }
+        }
+        Some(true)
+    }
+
+    /// Passes over spans and custom bounds; their bytes.
+    fn skip_layout(&mut self) -> Option<&'a [u8]> {
+        let start = self.rest();
         self.skip_spans()?;
         self.skip_spans()?;
         self.skip_floats()?;
+        Some(&start[..start.len() - self.rest().len()])
+    }
+
+    fn zero_and_total(&mut self, flags: u8) -> Option<(f64, f64)> {
+        Some(if flags & FLOAT_COUNTS == 0 {
+            (self.uint()? as f64, self.uint()? as f64)
+        } else {
+            (self.float()?, self.float()?)
+        })
+    }
+
+    fn skip_histogram(&mut self) -> Option<()> {
+        let flags = self.header()?.flags;
+        self.skip_layout()?;
+        self.zero_and_total(flags)?;
         if flags & FLOAT_COUNTS == 0 {
-            self.uint()?;
-            self.uint()?;
             self.skip_ints()?;
             self.skip_ints()
         } else {
-            self.float()?;
-            self.float()?;
             self.skip_floats()?;
             self.skip_floats()
         }
@@ -124,8 +203,7 @@ impl Reader<'_> {
         self.skip_spans()?;
         let custom_bounds = self.floats()?;
         let of_ints = flags & FLOAT_COUNTS == 0;
-        let (zero, total) =
-            if of_ints { (self.uint()? as f64, self.uint()? as f64) } else { (self.float()?, self.float()?) };
+        let (zero, total) = self.zero_and_total(flags)?;
         let mut buckets = |spans: Self| {
             if of_ints {
                 let count = self.count(1)?;

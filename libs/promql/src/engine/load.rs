@@ -7,7 +7,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use narthex_model::{CounterResetHint, Labels, Matcher, TimeRange, TimestampMs, is_stale};
+use narthex_model::{Labels, Matcher, TimeRange, TimestampMs, is_stale};
 
 use super::{
     EngineConfig,
@@ -16,6 +16,7 @@ use super::{
     functions::InfoRequest,
     selector::View,
     subquery_steps,
+    totals::totals,
 };
 use crate::{
     ast::{Aggregate, BinaryOp, Call, Expr, ExprKind, VectorSelector},
@@ -206,33 +207,12 @@ pub(super) fn convert(data: SeriesData, Form { keep_stale, totals_only }: Form) 
         values.retain(|value| !is_stale(*value));
     }
     let kept = histograms.iter().filter(|(_, histogram)| keep_stale || !is_stale(histogram.sum()));
-    let decoded = kept.map(|(time, histogram)| (*time, FloatHistogram::from(histogram.sparse())));
     let histograms = if totals_only {
-        totals(decoded)
+        totals(kept)
     } else {
-        decoded.map(|(time, histogram)| (time, Arc::new(histogram))).collect()
+        kept.map(|(time, histogram)| (*time, Arc::new(FloatHistogram::from(histogram.sparse())))).collect()
     };
     Series { labels, drop_name: false, times: timestamps, values, histograms, starts }
-}
-
-/// Count and sum of each histogram. What the buckets tell about resets becomes the hint.
-fn totals(histograms: impl Iterator<Item = (i64, FloatHistogram)>) -> Vec<(i64, Arc<FloatHistogram>)> {
-    let mut last: Option<FloatHistogram> = None;
-    let total = |(time, full): (i64, FloatHistogram)| {
-        let stale = is_stale(full.sum);
-        let hint = match &last {
-            _ if stale || full.hint != CounterResetHint::Unknown => full.hint,
-            None => CounterResetHint::Unknown,
-            Some(last) if full.detect_reset(last) => CounterResetHint::Reset,
-            Some(_) => CounterResetHint::NotReset,
-        };
-        let FloatHistogram { schema, count, sum, .. } = full;
-        if !stale {
-            last = Some(full);
-        }
-        (time, Arc::new(FloatHistogram { schema, hint, count, sum, ..FloatHistogram::default() }))
-    };
-    histograms.map(total).collect()
 }
 
 struct Walk<'a> {

@@ -19,6 +19,7 @@ mod parallel;
 mod prepare;
 mod selector;
 mod stats;
+mod totals;
 
 use std::{
     num::NonZero,

@@ -92,7 +92,7 @@ impl Context {
                     // A source in the same process always has the next message ready.
                     yield_now().await;
                 }
-                let Answer { state, data } = busy(|| answer.finish())?;
+                let Answer { state, data } = busy(memory.bytes(), || answer.finish())?;
                 Ok(Answer { state, data: Held { data, memory } })
             })
         })

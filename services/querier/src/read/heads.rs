@@ -16,7 +16,6 @@ use tracing::Instrument;
 use super::{
     Reader,
     ask::Target,
-    held::busy,
     partition::{PartitionError, PartitionRead},
     reader::Question,
 };
@@ -111,7 +110,7 @@ impl Reader {
             let (merge, metrics) = (question.merge, self.0.metrics.clone());
             let work = async move {
                 let counted = read.run().await?;
-                Ok((busy(|| merge(counted.copies, &metrics)), counted.manifest_revision))
+                Ok((merge(counted.copies, &metrics), counted.manifest_revision))
             };
             tasks.spawn(work.in_current_span());
         }

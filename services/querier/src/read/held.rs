@@ -101,11 +101,14 @@ fn buckets(histogram: &Histogram) -> usize {
     positive_spans.len() + negative_spans.len() + custom_bounds.len() + counts
 }
 
-/// Does work that takes processor time in proportion to an answer, while other tasks go on. On a runtime of a single thread
-/// (simulations, tests) it is done there.
-pub(crate) fn busy<T>(work: impl FnOnce() -> T) -> T {
+/// Work on fewer bytes than this is done at once: it takes less time than giving a thread's other tasks to another thread does.
+const LIGHT: usize = 128 << 10;
+
+/// Does work that takes processor time in proportion to an answer of so many bytes, while other tasks go on. On a runtime of a single
+/// thread (simulations, tests) it is done there.
+pub(crate) fn busy<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        Ok(RuntimeFlavor::MultiThread) if bytes >= LIGHT => tokio::task::block_in_place(work),
         _ => work(),
     }
 }

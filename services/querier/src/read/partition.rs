@@ -19,7 +19,7 @@ use narthex_service::SharedClock;
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument;
 
-use super::{Answer, Failure, ReadQuorum, Step, failure::OwnerError, held::busy};
+use super::{Answer, Failure, ReadQuorum, Step, failure::OwnerError};
 use crate::metrics::{Metrics, Reason};
 
 /// Counts messages from owners, so that a long answer is not taken for silence.
@@ -152,7 +152,7 @@ impl<T: Send + 'static> PartitionRead<T> {
     fn contradict(&self, answers: &[Option<Answer<T>>], counted: &[usize]) -> bool {
         let answer = |owner: &usize| answers[*owner].as_ref().map(|answer| &answer.data);
         let views: Vec<&T> = counted.iter().filter_map(answer).collect();
-        views.len() == 2 && self.partition.owners.len() > 2 && busy(|| (self.differ)(&views))
+        views.len() == 2 && self.partition.owners.len() > 2 && (self.differ)(&views)
     }
 
     /// The error that a user reads: which partition, which owners, what each of them said.

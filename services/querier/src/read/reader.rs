@@ -141,7 +141,7 @@ impl Reader {
         let merge = |copies: Vec<Vec<T>>, _: &Metrics| first_of(copies, None);
         let question = Question { workspace, ask, differ: |_| false, merge, blocks };
         let parts = self.read(question).await?;
-        Ok(busy(|| first_of(parts, lookup.limit)))
+        Ok(first_of(parts, lookup.limit))
     }
 }
 
@@ -215,13 +215,16 @@ pub(super) fn samples(
         ask: Arc::new(ask),
         differ: |copies| {
             let views: Vec<&[SeriesData]> = copies.iter().map(|copy| copy.data.as_slice()).collect();
-            have_conflicts(&views)
+            let bytes = copies.iter().map(|copy| copy.memory.bytes()).sum();
+            busy(bytes, || have_conflicts(&views))
         },
         merge: |copies, metrics| {
             let (copies, memory) = gather(copies);
-            let merged = merge_copies(copies);
-            metrics.conflicts.inc_by(merged.conflicts);
-            settled(merged.series, memory)
+            busy(memory.bytes(), move || {
+                let merged = merge_copies(copies);
+                metrics.conflicts.inc_by(merged.conflicts);
+                settled(merged.series, memory)
+            })
         },
         blocks: None,
     }
@@ -230,7 +233,7 @@ pub(super) fn samples(
 /// The samples of all partitions and blocks as one list.
 pub(super) fn join(parts: Vec<Held<Vec<SeriesData>>>) -> Held<Vec<SeriesData>> {
     let (parts, memory) = gather(parts);
-    busy(|| settled(merge_partitions(parts), memory))
+    busy(memory.bytes(), || settled(merge_partitions(parts), memory))
 }
 
 #[async_trait]
@@ -299,9 +302,14 @@ impl Reads for Reader {
 /// The union of ascending lists, ascending, cut to a limit. Each list holds its own least elements up to the limit, so the
 /// union does too.
 fn first_of<T: Ord>(lists: Vec<Vec<T>>, limit: Option<usize>) -> Vec<T> {
-    let mut all: Vec<T> = lists.into_iter().flatten().collect();
-    all.sort();
-    all.dedup();
-    all.truncate(limit.unwrap_or(usize::MAX));
-    all
+    /// An element and its text, roughly.
+    const ELEMENT: usize = 64;
+    let bytes = lists.iter().map(Vec::len).sum::<usize>() * ELEMENT;
+    busy(bytes, || {
+        let mut all: Vec<T> = lists.into_iter().flatten().collect();
+        all.sort();
+        all.dedup();
+        all.truncate(limit.unwrap_or(usize::MAX));
+        all
+    })
 }

@@ -120,8 +120,11 @@ async fn serve_all(
     let layer = RequestLayer::new(Protocol::Http, metrics, components.clock.clone());
     let observed = |app: Router| Router::new().fallback_service(layer.layer(app));
     let planes = [narthex_edge::Plane::Control, narthex_edge::Plane::Data];
-    let mut servers =
-        config.edge.serve_private(&planes, &observed(api.clone()), &config.public, components).await?;
+    let mut servers = config
+        .edge
+        .private_endpoints()
+        .serve(&planes, &observed(api.clone()), &config.public, components)
+        .await?;
     let admin = admin_router(components.registry.clone(), components.health.clone());
     let app = match config.admin.admin_listen {
         None => api.merge(admin),
