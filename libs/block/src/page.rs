@@ -11,7 +11,10 @@ mod lists;
 mod scalars;
 mod text;
 
+use std::{cell::RefCell, io};
+
 use bytes::Bytes;
+use zstd::bulk::Decompressor;
 
 use self::{
     header::{Header, PageKind},
@@ -118,11 +121,22 @@ fn decompress(body: &Bytes, codec: Codec, size: usize) -> Result<Bytes, Damage> 
     let data = match codec {
         Codec::Plain => body.clone(),
         Codec::Zstd if size == 0 => Bytes::new(),
-        Codec::Zstd => zstd::bulk::decompress(body, size)
+        Codec::Zstd => unzstd(body, size)
             .map_err(|error| Damage::new(format!("a page does not decompress: {error}")))?
             .into(),
     };
     if data.len() == size { Ok(data) } else { Err(Damage::new("a page decompresses to another size")) }
+}
+
+/// Decompresses with the thread's own state: making one anew takes longer than decompressing most pages does.
+fn unzstd(body: &[u8], size: usize) -> io::Result<Vec<u8>> {
+    thread_local! {
+        static STATE: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+    }
+    STATE.with_borrow_mut(|state| match state {
+        Some(state) => state.decompress(body, size),
+        None => state.insert(Decompressor::new()?).decompress(body, size),
+    })
 }
 
 fn checked_count(values: i32) -> Result<usize, Damage> {
