@@ -19,7 +19,8 @@ mod writer;
 pub use error::BlockError;
 pub use meta::{BlockMeta, LabelRange, MAX_BOUND_BYTES};
 pub use reader::{
-    BatchLimits, BlockReader, Budget, Footer, SampleReader, SelectedSeries, Selection, SeriesSlice,
+    BatchLimits, BlockReader, Budget, Footer, FoundSeries, SampleReader, SelectedSeries, Selection,
+    SeriesSlice,
 };
 pub use samples::{OwnedSamples, SeriesSamples};
 pub use schema::{BlockSchema, FORMAT_VERSION, LabelCount, SchemaSettings};

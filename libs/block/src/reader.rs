@@ -28,7 +28,7 @@ pub use self::{
     budget::Budget,
     footer::Footer,
     sample_reader::{BatchLimits, SampleReader, SeriesSlice},
-    select::{SelectedSeries, Selection},
+    select::{FoundSeries, SelectedSeries, Selection},
 };
 use crate::BlockError;
 
@@ -87,6 +87,19 @@ impl BlockReader {
         budget: Budget,
     ) -> Result<Selection, BlockError> {
         Selection::find(self, matchers, range, budget).await
+    }
+
+    /// As [`Self::select`], from what the same matchers found in this block over [`TimeRange::ALL`]; reads nothing.
+    ///
+    /// # Errors
+    /// The budget is exceeded.
+    pub fn select_found(
+        &self,
+        found: &FoundSeries,
+        range: TimeRange,
+        budget: Budget,
+    ) -> Result<Selection, BlockError> {
+        Selection::of(self, found, range, budget)
     }
 
     fn store(&self) -> &dyn ObjectStore {

@@ -1,4 +1,5 @@
-//! Opens blocks: footers from memory, pages from the disk cache, the rest from the bucket.
+//! Opens blocks: footers from memory, pages from the disk cache, the rest from the bucket. What matchers found in a block is kept too:
+//! dashboards ask for the same series again and again, and labels are most of the work where few of a block's series match.
 //!
 //! A block is named by its caller, which knows it from the manifest; this side looks nothing up and lists nothing, so starting up
 //! touches no block. A footer that several requests need at once is read once.
@@ -7,12 +8,13 @@ mod error;
 
 use std::{sync::Arc, time::Duration};
 
-use narthex_block::{BlockError, BlockReader, Footer};
+use narthex_block::{BlockError, BlockReader, Budget, Footer, FoundSeries, Selection};
 use narthex_bucket::layout;
-use narthex_model::{BlockId, WorkspaceId};
+use narthex_model::{BlockId, Matcher, TimeRange, WorkspaceId};
 use narthex_service::{Condition, SharedClock};
 use object_store::{ObjectStore, path::Path};
 use quick_cache::{Weighter, sync::Cache};
+use xxhash_rust::xxh3::xxh3_128;
 
 use futures::StreamExt;
 
@@ -26,6 +28,9 @@ use crate::{
 
 /// Longest pause between attempts to reach the bucket at start-up.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What was found is kept if it takes no more than this part of the memory for it, so that no question drives out all others.
+const MOST_OF_FOUND: u64 = 16;
 
 /// A block as a request names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,12 +52,34 @@ impl Weighter<BlockKey, Arc<Footer>> for ByMemory {
     }
 }
 
+/// Matchers of a request, and the name under which their findings are kept.
+#[derive(Debug)]
+pub(crate) struct Question {
+    matchers: Vec<Matcher>,
+    name: u128,
+}
+
+impl Question {
+    /// 128 bits of hash: two names never meet.
+    pub(crate) fn new(matchers: Vec<Matcher>) -> Self {
+        let text: String = matchers.iter().map(|matcher| format!("{matcher},")).collect();
+        Self { name: xxh3_128(text.as_bytes()), matchers }
+    }
+}
+
+impl Weighter<(BlockKey, u128), Arc<FoundSeries>> for ByMemory {
+    fn weight(&self, _: &(BlockKey, u128), found: &Arc<FoundSeries>) -> u64 {
+        found.memory_size() as u64 + 256
+    }
+}
+
 /// The bucket's blocks.
 #[derive(Debug)]
 pub(crate) struct Blocks {
     store: Arc<dyn ObjectStore>,
     cache: Option<DiskCache>,
     footers: Cache<BlockKey, Arc<Footer>, ByMemory>,
+    found: Cache<(BlockKey, u128), Arc<FoundSeries>, ByMemory>,
     joined: Joined,
     metrics: Metrics,
 }
@@ -64,11 +91,47 @@ impl Blocks {
         settings: &GatewaySettings,
         metrics: Metrics,
     ) -> Self {
-        // About as many as fit where a footer takes 16 KiB; a wrong guess costs nothing but a table.
+        // About as many as fit where each takes so much; a wrong guess costs nothing but a table.
         let expected =
-            usize::try_from(settings.footer_bytes / (16 << 10)).unwrap_or(usize::MAX).clamp(16, 1 << 20);
-        let footers = Cache::with_weighter(expected, settings.footer_bytes, ByMemory);
-        Self { store, cache, footers, joined: settings.joined, metrics }
+            |bytes: u64, each: u64| usize::try_from(bytes / each).unwrap_or(usize::MAX).clamp(16, 1 << 20);
+        let footers =
+            Cache::with_weighter(expected(settings.footer_bytes, 16 << 10), settings.footer_bytes, ByMemory);
+        let found =
+            Cache::with_weighter(expected(settings.found_bytes, 4 << 10), settings.found_bytes, ByMemory);
+        Self { store, cache, footers, found, joined: settings.joined, metrics }
+    }
+
+    /// Finds the series of a block that match and have samples in windows which the range touches. Where each series has one row, all
+    /// are found whatever the range, and kept for later questions.
+    pub(crate) async fn select(
+        &self,
+        asked: AskedBlock,
+        question: &Question,
+        range: TimeRange,
+        budget: Budget,
+    ) -> Result<Selection, BlockError> {
+        let reader = self.open(asked).await?;
+        if !reader.footer().is_row_per_series() || !reader.footer().may_touch(range) {
+            return reader.select(&question.matchers, range, budget).await;
+        }
+        let key = (BlockKey::new(asked.workspace, asked.id, asked.bytes), question.name);
+        if let Some(found) = self.found.get(&key) {
+            self.metrics.found_hits.inc();
+            return reader.select_found(&found, range, budget);
+        }
+        self.metrics.found_misses.inc();
+        let whole = match reader.select(&question.matchers, TimeRange::ALL, budget).await {
+            // The range may take less.
+            Err(BlockError::Budget { .. }) => return reader.select(&question.matchers, range, budget).await,
+            whole => whole?,
+        };
+        let found = Arc::new(whole.found());
+        let selection = reader.select_found(&found, range, budget);
+        if found.memory_size() as u64 <= self.found.capacity() / MOST_OF_FOUND {
+            self.found.insert(key, found);
+            self.metrics.found_bytes.set(i64::try_from(self.found.weight()).unwrap_or(i64::MAX));
+        }
+        selection
     }
 
     /// Opens a block: one read of the bucket if nothing is known of it, none if its footer is.
@@ -108,6 +171,7 @@ impl Blocks {
             tracing::error!(workspace = %asked.workspace, block = %asked.id, %error, "damaged block");
             let key = BlockKey::new(asked.workspace, asked.id, asked.bytes);
             self.footers.remove(&key);
+            self.found.retain(|(block, _), _| *block != key);
             if let Some(cache) = &self.cache {
                 cache.forget((0..asked.bytes.div_ceil(PAGE)).map(|number| key.page(number)));
             }

@@ -72,6 +72,15 @@ pub struct BlockArgs {
     )]
     pub cache_footers: ByteSize,
 
+    /// Memory for what matchers found in blocks, which is what a repeated question about few series spends its time on
+    #[arg(
+        long = "cache.found-series",
+        env = "NARTHEX_CACHE_FOUND_SERIES",
+        value_name = "BYTES",
+        default_value_t = DEFAULT_CACHE_FOUND
+    )]
+    pub cache_found: ByteSize,
+
     /// Blocks searched for series at one time by all requests together; the others wait
     #[arg(
         long = "blocks.max-open",
@@ -136,6 +145,7 @@ pub struct BlockArgs {
 const DEFAULT_CACHE_DIR: &str = "data/store-gateway";
 const DEFAULT_CACHE_SIZE: ByteSize = ByteSize::mib(10 << 10);
 const DEFAULT_CACHE_FOOTERS: ByteSize = ByteSize::mib(256);
+const DEFAULT_CACHE_FOUND: ByteSize = ByteSize::mib(128);
 const DEFAULT_MAX_OPEN: usize = 256;
 const DEFAULT_MEMORY: ByteSize = ByteSize::mib(1 << 10);
 const DEFAULT_MAX_CONCURRENT: usize = 20;
@@ -150,6 +160,7 @@ impl BlockArgs {
             cache_dir: Some(cache_dir.into()),
             cache_size: None,
             cache_footers: DEFAULT_CACHE_FOOTERS,
+            cache_found: DEFAULT_CACHE_FOUND,
             max_open: DEFAULT_MAX_OPEN,
             block_memory: DEFAULT_MEMORY,
             max_block_requests: DEFAULT_MAX_CONCURRENT,
@@ -196,6 +207,8 @@ pub struct GatewaySettings {
     pub cache: Option<CacheSettings>,
     /// Bytes of parsed footers in memory.
     pub footer_bytes: u64,
+    /// Bytes of what matchers found, in memory.
+    pub found_bytes: u64,
     /// Blocks searched at one time.
     pub max_open: usize,
     /// Bytes of memory for samples on their way.
@@ -224,6 +237,7 @@ impl From<&BlockArgs> for GatewaySettings {
         Self {
             cache: Some(cache).filter(|cache| cache.bytes > 0),
             footer_bytes: args.cache_footers.bytes(),
+            found_bytes: args.cache_found.bytes(),
             max_open: args.max_open.max(1),
             memory: args.block_memory.bytes(),
             max_concurrent: args.max_block_requests.max(1),

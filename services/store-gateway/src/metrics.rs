@@ -96,6 +96,12 @@ pub(crate) struct Metrics {
     pub(crate) footer_hits: Counter,
     /// Bytes of footers in memory.
     pub(crate) footer_bytes: Gauge,
+    /// Blocks of which it was known what matchers find in them.
+    pub(crate) found_hits: Counter,
+    /// Blocks that were searched, to be known from then on.
+    pub(crate) found_misses: Counter,
+    /// Bytes of what matchers found, in memory.
+    pub(crate) found_bytes: Gauge,
     /// Samples sent.
     pub(crate) samples: Counter,
     /// Bytes of chunks sent.
@@ -139,6 +145,17 @@ impl Metrics {
             metrics.footer_hits.clone(),
         );
         registry.register("footer_bytes", "Memory of parsed footers", metrics.footer_bytes.clone());
+        registry.register(
+            "found_series_hits",
+            "Blocks in which the matching series were known from an earlier request",
+            metrics.found_hits.clone(),
+        );
+        registry.register(
+            "found_series_misses",
+            "Blocks that were searched for matching series, which are known from then on",
+            metrics.found_misses.clone(),
+        );
+        registry.register("found_series_bytes", "Memory of matching series", metrics.found_bytes.clone());
         registry.register("samples_sent", "Samples sent", metrics.samples.clone());
         registry.register("chunk_bytes_sent", "Bytes of chunks sent", metrics.chunk_bytes.clone());
         registry.register(

@@ -24,7 +24,7 @@ use tonic::{Request, Response, Status, async_trait};
 use self::context::{Asked, alternatives, matchers};
 use crate::{
     admission::{Admission, Turn},
-    blocks::{Blocks, Bounds, ReadError},
+    blocks::{Blocks, Bounds, Question, ReadError},
     metrics::{Metrics, Outcome, RequestLabels},
     select::{Held, find, stream},
     workers::Workers,
@@ -84,7 +84,7 @@ impl GatewayService {
 
     async fn select_messages(&self, request: SelectRequest) -> Result<SelectStream, Status> {
         let asked = Asked::parse(request.context)?;
-        let matchers: Arc<[_]> = matchers(&request.matchers)?.into();
+        let question = Arc::new(Question::new(matchers(&request.matchers)?));
         let unless_0 = |bound: u64| if bound == 0 { u64::MAX } else { bound };
         let bounds = Bounds {
             series: unless_0(request.max_series).min(self.0.max_series),
@@ -96,7 +96,7 @@ impl GatewayService {
         let parts = Arc::clone(&self.0);
         let search = async move {
             let Parts { workers, blocks, admission, .. } = &*parts;
-            find(workers, blocks, admission, asked.blocks, &matchers, asked.range, bounds).await
+            find(workers, blocks, admission, asked.blocks, &question, asked.range, bounds).await
         };
         let Parts { workers, blocks, metrics, .. } = &*self.0;
         let found = workers.spawn(search).result().await.map_err(ReadError::from)??;

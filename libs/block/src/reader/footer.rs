@@ -6,6 +6,7 @@
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use bytes::Bytes;
+use narthex_model::TimeRange;
 use object_store::path::Path;
 use parquet::{
     basic::Compression,
@@ -15,6 +16,7 @@ use parquet::{
     },
 };
 
+use super::prune::candidates;
 use crate::{
     BlockError, BlockSchema, FORMAT_VERSION,
     error::Damage,
@@ -147,6 +149,16 @@ impl Footer {
     /// Samples in the block.
     pub fn samples(&self) -> u64 {
         self.samples
+    }
+
+    /// Whether each series has a single row, as where a block is of one window.
+    pub fn is_row_per_series(&self) -> bool {
+        (0..self.groups()).map(|group| self.rows(group)).sum::<u64>() == self.series
+    }
+
+    /// Whether a row may have samples in a range, as far as the bounds of pages tell.
+    pub fn may_touch(&self, range: TimeRange) -> bool {
+        (0..self.groups()).any(|group| !candidates(self, group, &[], range).is_empty())
     }
 
     /// Bytes of memory that the parsed form takes, for a cache.

@@ -32,6 +32,8 @@ pub(super) struct SelectedRow {
     pub(super) histograms: u32,
     /// The power of ten of decimals, -1 for doubles.
     pub(super) exponent: i32,
+    /// From its first sample to its last.
+    pub(super) time: TimeRange,
 }
 
 impl SelectedRow {
@@ -56,7 +58,75 @@ pub struct Selection {
     bytes: u64,
 }
 
+/// What a selection found, for later ones of the same matchers: a block never changes.
+#[derive(Debug)]
+pub struct FoundSeries {
+    series: Box<[SelectedSeries]>,
+    rows: Box<[SelectedRow]>,
+}
+
+impl FoundSeries {
+    /// Bytes of memory, for a cache.
+    pub fn memory_size(&self) -> usize {
+        let labels = self.series.iter().map(|series| series.labels.as_bytes().len()).sum::<usize>();
+        labels + size_of_val(&*self.series) + size_of_val(&*self.rows)
+    }
+}
+
 impl Selection {
+    /// What was found, of the range that was asked for.
+    pub fn found(&self) -> FoundSeries {
+        FoundSeries { series: self.series.as_slice().into(), rows: self.rows.as_slice().into() }
+    }
+
+    /// The selection that [`Self::find`] would make, of what one over the whole time has found.
+    pub(super) fn of(
+        reader: &BlockReader,
+        found: &FoundSeries,
+        range: TimeRange,
+        budget: Budget,
+    ) -> Result<Self, BlockError> {
+        let mut selection = Self::empty(reader, range, budget);
+        for rows in found.rows.chunk_by(|a, b| a.series == b.series) {
+            let mut touched = rows.iter().filter(|row| row.time.overlaps(range)).peekable();
+            if touched.peek().is_some() {
+                selection.add_series(found.series[rows[0].series as usize].clone())?;
+            }
+            for row in touched {
+                selection.push_row(*row)?;
+            }
+        }
+        selection.plan()?;
+        Ok(selection)
+    }
+
+    fn empty(reader: &BlockReader, range: TimeRange, budget: Budget) -> Self {
+        Self {
+            reader: reader.clone(),
+            range,
+            budget,
+            series: Vec::new(),
+            rows: Vec::new(),
+            samples: 0,
+            bytes: 0,
+        }
+    }
+
+    fn add_series(&mut self, series: SelectedSeries) -> Result<(), BlockError> {
+        self.budget.take_series(self.reader.path())?;
+        self.series.push(series);
+        Ok(())
+    }
+
+    /// Adds a row of the last series.
+    fn push_row(&mut self, row: SelectedRow) -> Result<(), BlockError> {
+        let samples = u64::from(row.floats) + u64::from(row.histograms);
+        self.budget.take_samples(self.reader.path(), samples)?;
+        self.samples += samples;
+        self.rows.push(SelectedRow { series: (self.series.len() - 1) as u32, ..row });
+        Ok(())
+    }
+
     pub(super) async fn find(
         reader: &BlockReader,
         matchers: &[Matcher],
@@ -65,15 +135,7 @@ impl Selection {
     ) -> Result<Self, BlockError> {
         let columns = row_columns(reader);
         let mut scan = Scan::run(reader, matchers, range, budget, &columns).await?;
-        let mut selection = Self {
-            reader: reader.clone(),
-            range,
-            budget: scan.budget,
-            series: Vec::new(),
-            rows: Vec::new(),
-            samples: 0,
-            bytes: 0,
-        };
+        let mut selection = Self::empty(reader, range, scan.budget);
         let mut last_time = i64::MIN;
         while scan.load_next(&columns).await? {
             selection.budget.bytes = scan.budget.bytes;
@@ -166,21 +228,17 @@ impl Selection {
             if facts.hash != labels.series_hash() {
                 return Err(Damage::new(format!("series {labels} has another hash")).at(&path));
             }
-            self.budget.take_series(&path)?;
-            self.series.push(SelectedSeries { labels, hash: facts.hash });
+            self.add_series(SelectedSeries { labels, hash: facts.hash })?;
         }
-        let samples = u64::from(facts.floats) + u64::from(facts.histograms);
-        self.budget.take_samples(&path, samples)?;
-        self.samples += samples;
-        self.rows.push(SelectedRow {
+        self.push_row(SelectedRow {
             group: group as u32,
             row: row as u32,
-            series: (self.series.len() - 1) as u32,
+            series: 0,
             floats: facts.floats,
             histograms: facts.histograms,
             exponent: facts.exponent,
-        });
-        Ok(())
+            time: facts.time,
+        })
     }
 
     /// Counts what the samples take, before any is read.

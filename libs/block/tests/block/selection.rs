@@ -59,6 +59,7 @@ proptest! {
         let expected = naive::select(&content, &matchers, range);
         prop_assert!(expected.is_empty() || meta.may_match(&matchers, range), "never planned away");
         let touching = naive::touching(&content, &matchers, range);
+        let block = bytes.clone();
         let (found, names, values, series) = block_on(async {
             let reader = open(bytes, meta.footer_length).await.expect("opens");
             let budget = Budget::default();
@@ -72,7 +73,16 @@ proptest! {
                 reader.series(&matchers, range, budget).await.expect("series"),
             )
         });
-        prop_assert_eq!(found, expected);
+        prop_assert_eq!(&found, &expected);
+        let kept = block_on(async {
+            let reader = open(block, meta.footer_length).await.expect("opens");
+            let whole = reader.select(&matchers, TimeRange::ALL, Budget::default()).await.expect("selected");
+            let kept = reader.select_found(&whole.found(), range, Budget::default()).expect("in budget");
+            let fresh = reader.select(&matchers, range, Budget::default()).await.expect("selected");
+            assert_eq!((kept.series(), kept.samples(), kept.bytes()), (fresh.series(), fresh.samples(), fresh.bytes()));
+            kept.collect().await.expect("read")
+        });
+        prop_assert_eq!(kept, expected, "of what an earlier selection found");
         prop_assert_eq!(series.iter().collect::<Vec<_>>(), touching.clone());
         let all = touching.iter().flat_map(|labels| labels.iter());
         prop_assert_eq!(names, all.clone().map(|(name, _)| name.to_owned()).collect::<BTreeSet<_>>());

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use narthex_block::{Budget, Selection};
-use narthex_model::{Labels, Matcher, TimeRange};
+use narthex_model::{Labels, TimeRange};
 
 use super::{
     labels::{Merged, merge_labels},
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     admission::Admission,
-    blocks::{AskedBlock, Blocks, Bounds, ReadError},
+    blocks::{AskedBlock, Blocks, Bounds, Question, ReadError},
     workers::Workers,
 };
 
@@ -61,17 +61,19 @@ pub(crate) async fn find(
     blocks: &Arc<Blocks>,
     admission: &Arc<Admission>,
     asked: Vec<AskedBlock>,
-    matchers: &Arc<[Matcher]>,
+    question: &Arc<Question>,
     range: TimeRange,
     bounds: Bounds,
 ) -> Result<Found, ReadError> {
     let counted = Arc::new(AtomicU64::new(0));
     let work = asked.into_iter().map(|block| {
-        let (blocks, matchers, counted) = (Arc::clone(blocks), Arc::clone(matchers), Arc::clone(&counted));
+        let (blocks, question, counted) = (Arc::clone(blocks), Arc::clone(question), Arc::clone(&counted));
         let admission = Arc::clone(admission);
         async move {
             let _search = admission.search().await?;
-            let selection = select(&blocks, block, &matchers, range, bounds).await;
+            // A row counts with all samples of its window, whatever the range takes of it: samples are counted when they are sent.
+            let budget = Budget { series: bounds.series, samples: u64::MAX, bytes: bounds.read };
+            let selection = blocks.select(block, &question, range, budget).await;
             let selection = selection.map_err(|error| blocks.explain(block, error, bounds))?;
             let series = selection.series().len() as u64;
             if counted.fetch_add(series, Ordering::Relaxed).saturating_add(series) > bounds.block_series {
@@ -92,17 +94,4 @@ pub(crate) async fn find(
     let sources = found.into_iter().zip(places);
     let sources = sources.map(|((block, selection), places)| Source { block, selection, places }).collect();
     Ok(Found { labels, sources })
-}
-
-async fn select(
-    blocks: &Blocks,
-    block: AskedBlock,
-    matchers: &[Matcher],
-    range: TimeRange,
-    bounds: Bounds,
-) -> Result<Selection, narthex_block::BlockError> {
-    let reader = blocks.open(block).await?;
-    // A row counts with all samples of its window, whatever the range takes of it: samples are counted when they are sent.
-    let budget = Budget { series: bounds.series, samples: u64::MAX, bytes: bounds.read };
-    reader.select(matchers, range, budget).await
 }

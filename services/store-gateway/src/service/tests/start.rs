@@ -69,6 +69,32 @@ async fn a_block_whose_label_bounds_do_not_match_costs_its_footer_only() {
 }
 
 #[tokio::test]
+async fn what_matchers_find_in_a_block_is_known_for_every_range() {
+    let gateway = TestGateway::new().await;
+    let (a, b) = (series("up", "a"), series("up", "b"));
+    let content = union(&[seconds(&a, 0, 10), seconds(&b, 0, 4), seconds(&series("up", "c"), 0, 10)]);
+    let block = [gateway.put(1, &content).await];
+    let both = vec![Matcher::new("job", MatchOp::Regex, "a|b").expect("compiles")];
+    let ask = async |matchers: &[Matcher], range: TimeRange| {
+        gateway.content(select(&block, matchers, range)).await.expect("answered")
+    };
+    let metrics = gateway.service().metrics().clone();
+    let known = || (metrics.found_misses.get(), metrics.found_hits.get());
+    assert_eq!(ask(&both, (0..=2_000).into()).await, union(&[seconds(&a, 0, 3), seconds(&b, 0, 3)]));
+    assert_eq!(known(), (1, 0));
+    assert_eq!(ask(&both, TimeRange::ALL).await, union(&[seconds(&a, 0, 10), seconds(&b, 0, 4)]));
+    assert_eq!(ask(&both, (6_000..=8_000).into()).await, seconds(&a, 6, 9), "b has ended by then");
+    assert_eq!(known(), (1, 2));
+    assert_eq!(ask(&job("a"), TimeRange::ALL).await, seconds(&a, 0, 10));
+    assert_eq!(known(), (2, 2), "other matchers are another question");
+    assert!(metrics.found_bytes.get() > 0);
+    // With several windows the range tells which labels are worth reading.
+    let long = [gateway.put(2, &seconds(&a, 0, 50)).await];
+    let found = gateway.content(select(&long, &job("a"), (0..=2_000).into())).await.expect("answered");
+    assert_eq!((found, known()), (seconds(&a, 0, 3), (2, 2)));
+}
+
+#[tokio::test]
 async fn footers_are_read_once_however_many_ask() {
     let gateway = TestGateway::new().await;
     let block = [gateway.put(1, &seconds(&series("up", "a"), 0, 5)).await];
