@@ -1,4 +1,4 @@
-//! Blocks as others read them: pyarrow and DuckDB, by the lines that the README shows.
+//! Blocks and the audit log as others read them: pyarrow and DuckDB, by the lines that the README shows.
 
 use std::{fs, path::Path};
 
