@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use narthex_model::{Histogram, Value};
 
-use crate::{FloatIter, HistogramIter, RawIter};
+use crate::{Columns, FloatIter, HistogramIter, RawIter};
 
 /// Bytes that are no chunk of the stated encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +31,8 @@ pub enum Encoding {
     RawFloats = 2,
     /// Native histograms: [`HistogramIter`].
     Histograms = 3,
+    /// Floats, column by column: [`Columns`].
+    Columns = 4,
 }
 
 impl Encoding {
@@ -45,6 +47,7 @@ impl Encoding {
             1 => Ok(Self::Floats),
             2 => Ok(Self::RawFloats),
             3 => Ok(Self::Histograms),
+            4 => Ok(Self::Columns),
             other => Err(ChunkError::UnknownEncoding(other)),
         }
     }
@@ -74,6 +77,12 @@ impl Chunk {
             }
             Encoding::RawFloats => {
                 RawIter::new(&self.data).try_for_each(|sample| sample.map(|(at, value)| visit(at, value)))
+            }
+            Encoding::Columns => {
+                let (mut timestamps, mut values) = (Vec::new(), Vec::new());
+                Columns::parse(&self.data)?.append(&mut timestamps, &mut values)?;
+                timestamps.into_iter().zip(values).for_each(|(at, value)| visit(at, value));
+                Ok(())
             }
             Encoding::Histograms => Ok(()),
         }
@@ -138,7 +147,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{HistogramState, encode_floats, encode_raw};
+    use crate::{HistogramState, encode_columns, encode_floats, encode_raw};
 
     #[test]
     fn descriptions_must_agree() {
@@ -159,6 +168,9 @@ mod tests {
         let raw: Bytes = encode_raw([(1, -0.0)]).into();
         let chunk = check_chunk(Encoding::RawFloats.tag(), 1, 1, 1, raw).expect("raw");
         assert_eq!(chunk.samples(), Ok(vec![(1, Value::Float(-0.0))]));
+        let columns: Bytes = encode_columns(&[3, 9], &[1.5, 2.5]).1.into();
+        let chunk = check_chunk(Encoding::Columns.tag(), 2, 3, 9, columns).expect("columns");
+        assert_eq!(chunk.samples(), Ok(vec![(3, Value::Float(1.5)), (9, Value::Float(2.5))]));
         let histogram = Histogram { sum: 3.0, ..Histogram::default() };
         let mut state = HistogramState::default();
         state.append(7, &histogram.to_bytes()).expect("first");
@@ -169,7 +181,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn outside_bytes_never_panic(tag in 0u32..5, data in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn outside_bytes_never_panic(tag in 0u32..6, data in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = check_chunk(tag, 1, 0, 0, data.into());
         }
     }

@@ -1,7 +1,7 @@
 //! The samples of a series out of its chunks, as the engine takes them.
 
 use bytes::Bytes;
-use narthex_chunk::{Chunk, ChunkError, Encoding};
+use narthex_chunk::{Chunk, ChunkError, Columns, Encoding};
 use narthex_model::{EncodedHistogram, Labels, TimeRange, TimestampMs, Value, resolve};
 use narthex_promql::SeriesData;
 
@@ -45,6 +45,9 @@ impl Samples {
 
 /// Appends the samples of a chunk that lie in the range. Damage and descriptions that lie are errors.
 pub fn append(chunk: &Chunk, range: TimeRange, into: &mut SeriesData) -> Result<(), ChunkFault> {
+    if chunk.encoding == Encoding::Columns {
+        return append_columns(chunk, range, into);
+    }
     let (mut count, mut first, mut last) = (0u64, None, None);
     let mut see = |at: i64| {
         count += 1;
@@ -79,6 +82,29 @@ pub fn append(chunk: &Chunk, range: TimeRange, into: &mut SeriesData) -> Result<
     let agrees =
         count == u64::from(chunk.samples) && first == Some(chunk.min_ms) && last == Some(chunk.max_ms);
     if agrees { Ok(()) } else { Err(ChunkFault::Description) }
+}
+
+/// As [`append`], all samples at once.
+fn append_columns(chunk: &Chunk, range: TimeRange, into: &mut SeriesData) -> Result<(), ChunkFault> {
+    let columns = Columns::parse(&chunk.data)?;
+    if columns.count() as u64 != u64::from(chunk.samples) {
+        return Err(ChunkFault::Description);
+    }
+    let start = into.timestamps.len();
+    columns.append(&mut into.timestamps, &mut into.values)?;
+    let added = &into.timestamps[start..];
+    if (added.first(), added.last()) != (Some(&chunk.min_ms), Some(&chunk.max_ms)) {
+        return Err(ChunkFault::Description);
+    }
+    let before = added.partition_point(|at| *at < range.min.0);
+    let within = added.partition_point(|at| *at <= range.max.0);
+    into.timestamps.truncate(start + within.max(before));
+    into.values.truncate(start + within.max(before));
+    if before > 0 {
+        into.timestamps.drain(start..start + before);
+        into.values.drain(start..start + before);
+    }
+    Ok(())
 }
 
 /// Puts samples as they came from overlapping chunks in order: ascending, each timestamp once, in one of the columns.

@@ -323,6 +323,12 @@ impl SeriesStore {
                 match chunk.encoding {
                     Encoding::Floats => found.floats(FloatIter::new(&chunk.data), timestamp),
                     Encoding::RawFloats => found.floats(narthex_chunk::RawIter::new(&chunk.data), timestamp),
+                    // No head makes these; what is damaged ends the search, as above.
+                    Encoding::Columns => drop(chunk.for_each_float(|at, value| {
+                        if at == timestamp {
+                            found.note(LateValue::Float(value.to_bits()));
+                        }
+                    })),
                     Encoding::Histograms => found.histograms(&chunk.data, timestamp),
                 }
             }

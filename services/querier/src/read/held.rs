@@ -5,6 +5,7 @@
 
 use std::mem::size_of;
 
+use narthex_chunk::MAX_COLUMN_SAMPLES;
 use narthex_model::{Counts, EncodedHistogram, Histogram};
 use narthex_promql::{Reservation, SeriesData, SourceError};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -58,7 +59,7 @@ pub(crate) fn make_room(
     chunk: usize,
     memory: &Reservation,
 ) -> Result<(), SourceError> {
-    let samples = (samples as usize).min(chunk.saturating_mul(8).saturating_add(1024));
+    let samples = (samples as usize).min(chunk.saturating_mul(8).saturating_add(MAX_COLUMN_SAMPLES));
     let (length, before) = (into.timestamps.len(), into.timestamps.capacity());
     if length + samples > before {
         let after = (length + samples).max(before + before / 2);
