@@ -19,7 +19,7 @@ mod writer;
 pub use error::BlockError;
 pub use meta::{BlockMeta, LabelRange, MAX_BOUND_BYTES};
 pub use reader::{
-    BatchLimits, BlockReader, Budget, Footer, FoundSeries, SampleReader, SelectedSeries, Selection,
+    BatchLimits, BlockReader, Budget, Footer, FoundSeries, RowSlice, SampleReader, SelectedSeries, Selection,
     SeriesSlice,
 };
 pub use samples::{OwnedSamples, SeriesSamples};

@@ -16,6 +16,7 @@ mod rows;
 mod sample_reader;
 mod scan;
 mod select;
+mod slices;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ pub use self::{
     footer::Footer,
     sample_reader::{BatchLimits, SampleReader, SeriesSlice},
     select::{FoundSeries, SelectedSeries, Selection},
+    slices::RowSlice,
 };
 use crate::BlockError;
 

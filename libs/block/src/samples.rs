@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use narthex_model::{Histogram, TimeRange, TimestampMs};
+use narthex_model::{Histogram, TimeRange, TimestampMs, Value, resolve};
 
 /// Samples of one series, borrowed. Timestamps ascend strictly in both parts and no timestamp is in both.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,7 +27,7 @@ impl SeriesSamples<'_> {
     }
 
     /// First and last timestamp; `None` without samples.
-    pub(crate) fn time_range(&self) -> Option<TimeRange> {
+    pub fn time_range(&self) -> Option<TimeRange> {
         let histogram = |at: Option<&(i64, Arc<Histogram>)>| at.map(|(at, _)| *at);
         let min = [self.timestamps.first().copied(), histogram(self.histograms.first())];
         let max = [self.timestamps.last().copied(), histogram(self.histograms.last())];
@@ -92,6 +92,38 @@ impl OwnedSamples {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The rows of one series as one: ascending, and of values that compete for a timestamp the one that [`resolve`] prefers.
+    pub fn merged(mut rows: Vec<Self>) -> Self {
+        if rows.len() == 1
+            && let Some(row) = rows.pop()
+        {
+            return row;
+        }
+        let mut all: Vec<(i64, Value)> = Vec::with_capacity(rows.iter().map(Self::len).sum());
+        for row in rows {
+            let floats = row.timestamps.into_iter().zip(row.values);
+            all.extend(floats.map(|(at, value)| (at, Value::Float(value))));
+            all.extend(row.histograms.into_iter().map(|(at, histogram)| (at, Value::Histogram(histogram))));
+        }
+        // The preferred value last, so that it is the one that stays.
+        all.sort_by(|(a, left), (b, right)| a.cmp(b).then_with(|| resolve(left, right)));
+        let mut merged = Self::default();
+        let mut all = all.into_iter().peekable();
+        while let Some((at, value)) = all.next() {
+            if all.peek().is_some_and(|(next, _)| at == *next) {
+                continue;
+            }
+            match value {
+                Value::Float(value) => {
+                    merged.timestamps.push(at);
+                    merged.values.push(value);
+                }
+                Value::Histogram(histogram) => merged.histograms.push((at, histogram)),
+            }
+        }
+        merged
     }
 
     /// Adds samples that come after all of these.

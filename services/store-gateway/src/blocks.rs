@@ -102,8 +102,8 @@ impl Blocks {
         Self { store, cache, footers, found, joined: settings.joined, metrics }
     }
 
-    /// Finds the series of a block that match and have samples in windows which the range touches. Where each series has one row, all
-    /// are found whatever the range, and kept for later questions.
+    /// Finds the series of a block that match and have samples in windows which the range touches. All rows of those that match are found,
+    /// whatever the range, and kept for later questions: a block reaches over a day at most, and its label pages all do.
     pub(crate) async fn select(
         &self,
         asked: AskedBlock,
@@ -111,13 +111,11 @@ impl Blocks {
         range: TimeRange,
         budget: Budget,
     ) -> Result<Selection, BlockError> {
-        let reader = self.open(asked).await?;
-        let key = (BlockKey::new(asked.workspace, asked.id, asked.bytes), question.name);
-        if let Some(found) = self.found.get(&key) {
-            self.metrics.found_hits.inc();
-            return reader.select_found(&found, range, budget);
+        if let Some(known) = self.select_known(asked, question, range, budget) {
+            return known;
         }
-        if !reader.footer().is_row_per_series() || !reader.footer().may_touch(range) {
+        let reader = self.open(asked).await?;
+        if !reader.footer().may_touch(range) {
             return reader.select(&question.matchers, range, budget).await;
         }
         self.metrics.found_misses.inc();
@@ -129,38 +127,64 @@ impl Blocks {
         let found = Arc::new(whole.found());
         let selection = reader.select_found(&found, range, budget);
         if found.memory_size() as u64 <= self.found.capacity() / MOST_OF_FOUND {
-            self.found.insert(key, found);
+            let key = BlockKey::new(asked.workspace, asked.id, asked.bytes);
+            self.found.insert((key, question.name), found);
             self.metrics.found_bytes.set(i64::try_from(self.found.weight()).unwrap_or(i64::MAX));
         }
         selection
     }
 
-    /// Opens a block: one read of the bucket if nothing is known of it, none if its footer is.
-    pub(crate) async fn open(&self, asked: AskedBlock) -> Result<BlockReader, BlockError> {
-        let AskedBlock { workspace, id, bytes, footer_bytes } = asked;
-        let key = BlockKey::new(workspace, id, bytes);
-        let path = layout::block_data(workspace, id);
-        let store: Arc<dyn ObjectStore> = Arc::new(BlockObject {
+    /// The same, if it is known already: nothing is read and nothing waited for.
+    pub(crate) fn select_known(
+        &self,
+        asked: AskedBlock,
+        question: &Question,
+        range: TimeRange,
+        budget: Budget,
+    ) -> Option<Result<Selection, BlockError>> {
+        let key = BlockKey::new(asked.workspace, asked.id, asked.bytes);
+        let found = self.found.get(&(key, question.name))?;
+        let footer = self.footers.get(&key)?;
+        self.metrics.found_hits.inc();
+        self.metrics.footer_hits.inc();
+        Some(self.reader(asked, footer).select_found(&found, range, budget))
+    }
+
+    fn reader(&self, asked: AskedBlock, footer: Arc<Footer>) -> BlockReader {
+        let (store, path) = self.object(asked);
+        BlockReader::with_footer(store, path, footer)
+    }
+
+    fn object(&self, asked: AskedBlock) -> (Arc<dyn ObjectStore>, Path) {
+        let path = layout::block_data(asked.workspace, asked.id);
+        let object = BlockObject {
             inner: Arc::clone(&self.store),
             path: path.clone(),
-            size: bytes,
-            key,
+            size: asked.bytes,
+            key: BlockKey::new(asked.workspace, asked.id, asked.bytes),
             cache: self.cache.clone(),
             joined: self.joined,
             metrics: self.metrics.reads.clone(),
-        });
+        };
+        (Arc::new(object), path)
+    }
+
+    /// Opens a block: one read of the bucket if nothing is known of it, none if its footer is.
+    pub(crate) async fn open(&self, asked: AskedBlock) -> Result<BlockReader, BlockError> {
+        let key = BlockKey::new(asked.workspace, asked.id, asked.bytes);
         if let Some(footer) = self.footers.get(&key) {
             self.metrics.footer_hits.inc();
-            return Ok(BlockReader::with_footer(store, path, footer));
+            return Ok(self.reader(asked, footer));
         }
+        let (store, path) = self.object(asked);
         let read = async {
-            let reader = BlockReader::open(Arc::clone(&store), path.clone(), bytes, footer_bytes).await?;
+            let reader = BlockReader::open(store, path, asked.bytes, asked.footer_bytes).await?;
             self.metrics.blocks_opened.inc();
             Ok(Arc::clone(reader.footer()))
         };
         let footer = self.footers.get_or_insert_async(&key, read).await?;
         self.metrics.footer_bytes.set(i64::try_from(self.footers.weight()).unwrap_or(i64::MAX));
-        Ok(BlockReader::with_footer(store, path, footer))
+        Ok(self.reader(asked, footer))
     }
 
     /// What an error means: counted, and told to the operator where only an operator can help. Nothing that was kept of a damaged

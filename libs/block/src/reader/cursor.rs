@@ -49,32 +49,32 @@ page!(TextPage, body, _column, dictionary => Self::decode(body, dictionary));
 page!(TextListPage, body, _column, dictionary => Self::decode(body, dictionary));
 
 pub(super) struct Cursor<P> {
+    footer: Arc<Footer>,
+    group: usize,
     column: Column,
-    codec: Codec,
-    dictionary_at: Option<Range<u64>>,
+    leaf: usize,
     dictionary: Option<Arc<TextTable>>,
-    pages: Vec<PageRef>,
     current: Option<(Range<u64>, P)>,
     decoded: u64,
 }
 
 impl<P: Page> Cursor<P> {
-    pub(super) fn new(footer: &Footer, group: usize, column: Column) -> Self {
+    /// Before the first row. Nothing is looked up yet: most of a block's columns are not read by most selections.
+    pub(super) fn new(footer: &Arc<Footer>, group: usize, column: Column) -> Self {
         Self {
+            footer: Arc::clone(footer),
+            group,
             column,
-            codec: footer.codec(group, column),
-            dictionary_at: footer.dictionary(group, column),
+            leaf: footer.leaf(column),
             dictionary: None,
-            pages: footer.pages(group, column).collect(),
             current: None,
             decoded: 0,
         }
     }
 
     /// The page that holds a row.
-    pub(super) fn page_of(&self, row: u64) -> Option<&PageRef> {
-        let at = self.pages.partition_point(|page| page.rows.end <= row);
-        self.pages.get(at)
+    pub(super) fn page_of(&self, row: u64) -> Option<PageRef> {
+        self.footer.page_of(self.group, self.leaf, row)
     }
 
     /// Whether the row can be read without its bytes, because its page is decoded.
@@ -92,13 +92,16 @@ impl<P: Page> Cursor<P> {
         if !self.is_decoded(row) {
             // The old page goes first: two large ones need not be in memory.
             self.current = None;
-            let page = self.page_of(row).ok_or_else(|| Damage::new("a row lies in no page"))?.clone();
-            if let (None, Some(range)) = (&self.dictionary, &self.dictionary_at) {
-                let dictionary = decode_dictionary(&fetched.get(range)?, self.codec);
+            let page = self.page_of(row).ok_or_else(|| Damage::new("a row lies in no page"))?;
+            let codec = self.footer.codec(self.group, self.column);
+            if self.dictionary.is_none()
+                && let Some(range) = self.footer.dictionary(self.group, self.column)
+            {
+                let dictionary = decode_dictionary(&fetched.get(&range)?, codec);
                 self.dictionary =
                     Some(dictionary.map_err(|damage| damage.in_page(self.column, range.start))?);
             }
-            let decoded = self.decode(&fetched.get(&page.bytes)?, page.rows.end - page.rows.start);
+            let decoded = self.decode(&fetched.get(&page.bytes)?, codec, page.rows.end - page.rows.start);
             self.current =
                 Some((page.rows, decoded.map_err(|damage| damage.in_page(self.column, page.bytes.start))?));
             self.decoded += 1;
@@ -109,8 +112,8 @@ impl<P: Page> Cursor<P> {
         }
     }
 
-    fn decode(&self, page: &Bytes, rows: u64) -> Result<P, Damage> {
-        let body = Body::open(page, self.codec, self.column)?;
+    fn decode(&self, page: &Bytes, codec: Codec, rows: u64) -> Result<P, Damage> {
+        let body = Body::open(page, codec, self.column)?;
         let decoded = P::decode(&body, self.column, self.dictionary.as_ref())?;
         if decoded.rows() as u64 != rows {
             return Err(Damage::new("it holds another number of rows than the page index says"));

@@ -44,6 +44,16 @@ pub(super) struct PageRef {
     pub(super) rows: Range<u64>,
 }
 
+impl PageRef {
+    fn new(page: &PageLocation, end: u64) -> Self {
+        let start = page.offset as u64;
+        Self {
+            bytes: start..start + page.compressed_page_size as u64,
+            rows: page.first_row_index as u64..end,
+        }
+    }
+}
+
 impl Footer {
     /// Parses the last bytes of an object of `size` bytes: exactly those that [`crate::BlockMeta::footer_length`] counts, or more.
     pub fn parse(path: &Path, size: u64, tail: &Bytes) -> Result<Self, BlockError> {
@@ -151,14 +161,31 @@ impl Footer {
         self.samples
     }
 
-    /// Whether each series has a single row, as where a block is of one window.
-    pub fn is_row_per_series(&self) -> bool {
-        (0..self.groups()).map(|group| self.rows(group)).sum::<u64>() == self.series
-    }
-
     /// Whether a row may have samples in a range, as far as the bounds of pages tell.
     pub fn may_touch(&self, range: TimeRange) -> bool {
         (0..self.groups()).any(|group| !candidates(self, group, &[], range).is_empty())
+    }
+
+    /// Rows of the block.
+    pub fn row_count(&self) -> u64 {
+        (0..self.groups()).map(|group| self.rows(group)).sum()
+    }
+
+    /// The labels that have columns, the rows that have each, and whether it has bloom filters.
+    pub(crate) fn label_columns(&self) -> impl Iterator<Item = (&str, u64, bool)> {
+        self.schema.promoted_labels().enumerate().map(|(at, name)| {
+            let column = Column::Label(at);
+            let (mut rows, mut bloom) = (0, false);
+            for group in 0..self.groups() {
+                let index = self.column_index(group, column);
+                let nulls = |index: &ColumnIndexMetaData| {
+                    (0..index.num_pages() as usize).filter_map(|page| index.null_count(page)).sum::<i64>()
+                };
+                rows += self.rows(group).saturating_sub(index.map_or(0, nulls).max(0) as u64);
+                bloom |= self.bloom(group, column).is_some();
+            }
+            (name, rows, bloom)
+        })
     }
 
     /// Bytes of memory that the parsed form takes, for a cache.
@@ -183,7 +210,8 @@ impl Footer {
         self.metadata.row_group(group).column(self.leaf(column))
     }
 
-    fn leaf(&self, column: Column) -> usize {
+    /// The number of a column in the file.
+    pub(super) fn leaf(&self, column: Column) -> usize {
         // Every column of the schema was found when the footer was checked.
         self.leaves.get(&column).copied().unwrap_or_default()
     }
@@ -196,9 +224,21 @@ impl Footer {
     }
 
     fn locations(&self, group: usize, column: Column) -> &[PageLocation] {
-        let index = self.metadata.page_index();
-        let index = index.and_then(|index| index.offset_index(group, self.leaf(column)));
+        self.leaf_locations(group, self.leaf(column))
+    }
+
+    fn leaf_locations(&self, group: usize, leaf: usize) -> &[PageLocation] {
+        let index = self.metadata.page_index().and_then(|index| index.offset_index(group, leaf));
         index.map_or(&[], |index| index.page_locations().as_slice())
+    }
+
+    /// The page of a column, by its number in the file, that holds a row.
+    pub(super) fn page_of(&self, group: usize, leaf: usize, row: u64) -> Option<PageRef> {
+        let locations = self.leaf_locations(group, leaf);
+        let after = locations.partition_point(|page| page.first_row_index as u64 <= row);
+        let end = locations.get(after).map_or(self.rows(group), |next| next.first_row_index as u64);
+        let page = locations.get(after.checked_sub(1)?).filter(|_| row < end)?;
+        Some(PageRef::new(page, end))
     }
 
     pub(super) fn column_index(&self, group: usize, column: Column) -> Option<&ColumnIndexMetaData> {
@@ -209,13 +249,7 @@ impl Footer {
     pub(super) fn pages(&self, group: usize, column: Column) -> impl Iterator<Item = PageRef> {
         let locations = self.locations(group, column);
         let ends = locations.iter().skip(1).map(|next| next.first_row_index as u64);
-        locations.iter().zip(ends.chain([self.rows(group)])).map(|(location, end)| {
-            let start = location.offset as u64;
-            PageRef {
-                bytes: start..start + location.compressed_page_size as u64,
-                rows: location.first_row_index as u64..end,
-            }
-        })
+        locations.iter().zip(ends.chain([self.rows(group)])).map(|(page, end)| PageRef::new(page, end))
     }
 
     /// Where the dictionary of a column lies, if it has one.

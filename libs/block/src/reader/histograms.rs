@@ -38,12 +38,16 @@ pub(super) struct HistogramCursors {
     double_lists: [Cursor<NestedPage<f64>>; 3],
 }
 
-fn cursors<P: Page, const N: usize>(footer: &Footer, group: usize, columns: [Column; N]) -> [Cursor<P>; N] {
+fn cursors<P: Page, const N: usize>(
+    footer: &Arc<Footer>,
+    group: usize,
+    columns: [Column; N],
+) -> [Cursor<P>; N] {
     columns.map(|column| Cursor::new(footer, group, column))
 }
 
 impl HistogramCursors {
-    pub(super) fn new(footer: &Footer, group: usize) -> Self {
+    pub(super) fn new(footer: &Arc<Footer>, group: usize) -> Self {
         Self {
             integers: cursors(footer, group, INTEGERS),
             doubles: cursors(footer, group, DOUBLES),
@@ -53,13 +57,13 @@ impl HistogramCursors {
     }
 
     /// The page of a column that holds the row, unless it is decoded.
-    pub(super) fn unread_page(&self, column: Column, row: u64) -> Option<&PageRef> {
-        fn find<'a, P: Page>(
+    pub(super) fn unread_page(&self, column: Column, row: u64) -> Option<PageRef> {
+        fn find<P: Page>(
             columns: &[Column],
-            cursors: &'a [Cursor<P>],
+            cursors: &[Cursor<P>],
             column: Column,
             row: u64,
-        ) -> Option<&'a PageRef> {
+        ) -> Option<PageRef> {
             let at = columns.iter().position(|mine| *mine == column)?;
             let cursor = cursors.get(at).filter(|cursor| !cursor.is_decoded(row))?;
             cursor.page_of(row)

@@ -19,7 +19,7 @@ pub(super) struct MapCursor {
 }
 
 impl MapCursor {
-    pub(super) fn new(footer: &Footer, group: usize) -> Self {
+    pub(super) fn new(footer: &Arc<Footer>, group: usize) -> Self {
         Self {
             names: Cursor::new(footer, group, Column::MapKey),
             values: Cursor::new(footer, group, Column::MapValue),
@@ -84,7 +84,7 @@ pub(super) struct LabelsCursor {
 }
 
 impl LabelsCursor {
-    pub(super) fn new(footer: &Footer, group: usize) -> Self {
+    pub(super) fn new(footer: &Arc<Footer>, group: usize) -> Self {
         let columns = footer.schema().promoted_labels().enumerate();
         let mut promoted: Vec<_> = columns
             .map(|(at, name)| (name.to_owned(), Cursor::new(footer, group, Column::Label(at))))
@@ -174,7 +174,7 @@ impl Verdicts {
 
 /// The rows of a set that satisfy all matchers. Pages of the matchers' columns are there.
 pub(super) fn matching(
-    footer: &Footer,
+    footer: &Arc<Footer>,
     group: usize,
     rows: &RowSet,
     matchers: &[&Matcher],
@@ -191,7 +191,7 @@ pub(super) fn matching(
 }
 
 fn matching_column(
-    footer: &Footer,
+    footer: &Arc<Footer>,
     group: usize,
     column: Column,
     rows: &RowSet,
@@ -211,7 +211,7 @@ fn matching_column(
 }
 
 fn matching_map(
-    footer: &Footer,
+    footer: &Arc<Footer>,
     group: usize,
     rows: &RowSet,
     matcher: &Matcher,

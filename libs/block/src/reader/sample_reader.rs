@@ -1,6 +1,6 @@
 //! Reads the samples of a selection batch by batch: one call to the store each, and only pages that hold selected rows.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use narthex_model::{TimeRange, stale_marker};
 
@@ -93,7 +93,7 @@ impl SampleReader {
     /// Which bytes the next batch needs, and where it ends.
     fn plan(&mut self) -> (Wanted, usize) {
         let (mut wanted, mut bytes, mut samples) = (Wanted::default(), 0, 0);
-        let mut last: BTreeMap<Column, PageRef> = BTreeMap::new();
+        let mut last: BTreeMap<(u32, Column), PageRef> = BTreeMap::new();
         let mut end = self.next;
         let (rows, limits) = (&self.selection.rows, self.limits);
         while let Some(row) =
@@ -103,14 +103,16 @@ impl SampleReader {
             let cursors =
                 self.groups.entry(row.group).or_insert_with(|| GroupCursors::new(footer, row.group as usize));
             for column in row.columns() {
-                let Some(page) = cursors.unread_page(column, row) else { continue };
-                if last.get(&column) != Some(page) {
-                    last.insert(column, page.clone());
-                    if !self.fetched.contains(&page.bytes) {
-                        bytes += page.bytes.end - page.bytes.start;
-                        wanted.add(page.bytes.clone());
-                    }
+                let planned = |page: &PageRef| page.rows.contains(&u64::from(row.row));
+                if last.get(&(row.group, column)).is_some_and(planned) {
+                    continue;
                 }
+                let Some(page) = cursors.unread_page(column, row) else { continue };
+                if !self.fetched.contains(&page.bytes) {
+                    bytes += page.bytes.end - page.bytes.start;
+                    wanted.add(page.bytes.clone());
+                }
+                last.insert((row.group, column), page);
             }
             samples += u64::from(row.floats) + u64::from(row.histograms);
             end += 1;
@@ -139,9 +141,7 @@ impl SampleReader {
         };
         self.groups = self.groups.split_off(&next.group);
         let needed: Vec<PageRef> = match self.groups.get(&next.group) {
-            Some(cursors) => {
-                next.columns().filter_map(|column| cursors.unread_page(column, &next).cloned()).collect()
-            }
+            Some(cursors) => next.columns().filter_map(|column| cursors.unread_page(column, &next)).collect(),
             None => Vec::new(),
         };
         self.fetched.keep_only(|span| {
@@ -151,7 +151,7 @@ impl SampleReader {
 }
 
 impl GroupCursors {
-    fn new(footer: &Footer, group: usize) -> Self {
+    fn new(footer: &Arc<Footer>, group: usize) -> Self {
         Self {
             timestamps: Cursor::new(footer, group, Column::Timestamps),
             decimals: Cursor::new(footer, group, Column::Decimals),
@@ -161,8 +161,8 @@ impl GroupCursors {
     }
 
     /// The page of a column that holds the row, unless it is decoded.
-    fn unread_page(&self, column: Column, row: &SelectedRow) -> Option<&PageRef> {
-        fn unread<P: super::cursor::Page>(cursor: &Cursor<P>, row: u64) -> Option<&PageRef> {
+    fn unread_page(&self, column: Column, row: &SelectedRow) -> Option<PageRef> {
+        fn unread<P: super::cursor::Page>(cursor: &Cursor<P>, row: u64) -> Option<PageRef> {
             if cursor.is_decoded(row) { None } else { cursor.page_of(row) }
         }
         let at = u64::from(row.row);

@@ -15,6 +15,7 @@ use super::{
     labels::matching,
     prune,
     rows::RowSet,
+    slices::RowSlice,
 };
 use crate::{BlockError, schema::Column};
 
@@ -33,7 +34,7 @@ pub(super) struct GroupRows {
 
 /// A scan under way.
 pub(super) struct Scan<'a> {
-    reader: &'a BlockReader,
+    pub(super) reader: &'a BlockReader,
     pub(super) budget: Budget,
     pub(super) groups: Vec<GroupRows>,
     pub(super) fetched: Fetched,
@@ -77,6 +78,14 @@ impl<'a> Scan<'a> {
         }
         scan.pending = std::mem::take(&mut scan.groups).into();
         Ok(scan)
+    }
+
+    /// All rows of a slice. Go on with [`Self::load_next`].
+    pub(super) fn of_slice(reader: &'a BlockReader, slice: &RowSlice, budget: Budget) -> Self {
+        let mut rows = RowSet::default();
+        rows.push(slice.rows.clone());
+        let pending = VecDeque::from([GroupRows { group: slice.group, rows }]);
+        Self { reader, budget, groups: Vec::new(), fetched: Fetched::default(), pending }
     }
 
     async fn probe_blooms(&mut self, matchers: &[Matcher]) -> Result<(), BlockError> {

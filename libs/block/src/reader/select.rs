@@ -10,6 +10,7 @@ use super::{
     rows::RowSet,
     sample_reader::{BatchLimits, SampleReader},
     scan::Scan,
+    slices::RowSlice,
 };
 use crate::{BlockError, OwnedSamples, error::Damage, page::FlatPage, schema::Column};
 
@@ -134,10 +135,23 @@ impl Selection {
         budget: Budget,
     ) -> Result<Self, BlockError> {
         let columns = row_columns(reader);
-        let mut scan = Scan::run(reader, matchers, range, budget, &columns).await?;
-        let mut selection = Self::empty(reader, range, scan.budget);
+        let scan = Scan::run(reader, matchers, range, budget, &columns).await?;
+        Self::of_scan(scan, range, &columns).await
+    }
+
+    pub(super) async fn slice(
+        reader: &BlockReader,
+        slice: &RowSlice,
+        budget: Budget,
+    ) -> Result<Self, BlockError> {
+        Self::of_scan(Scan::of_slice(reader, slice, budget), TimeRange::ALL, &row_columns(reader)).await
+    }
+
+    /// Takes the labels and facts of the rows that a scan found.
+    async fn of_scan(mut scan: Scan<'_>, range: TimeRange, columns: &[Column]) -> Result<Self, BlockError> {
+        let mut selection = Self::empty(scan.reader, range, scan.budget);
         let mut last_time = i64::MIN;
-        while scan.load_next(&columns).await? {
+        while scan.load_next(columns).await? {
             selection.budget.bytes = scan.budget.bytes;
             selection.add_groups(&scan, &mut last_time)?;
         }

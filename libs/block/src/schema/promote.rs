@@ -1,8 +1,11 @@
 //! Which labels get a column: those that most series have.
 
+use std::collections::BTreeMap;
+
 use narthex_model::METRIC_NAME;
 
 use super::BlockSchema;
+use crate::Footer;
 
 /// How common a label name is among the series of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +55,27 @@ impl BlockSchema {
             candidates.iter().any(|count| count.name == name && count.values >= settings.bloom_from_values)
         };
         Self::with_labels(candidates.iter().map(|count| count.name), many, histograms)
+    }
+
+    /// Chooses for a block that is made of others, as [`Self::choose`] does, by rows in the place of series. A label that none of
+    /// them has a column for gets none; one that was worth a bloom filter in any of them gets one.
+    pub fn of_blocks<'a>(blocks: impl IntoIterator<Item = &'a Footer>, settings: &SchemaSettings) -> Self {
+        let mut labels: BTreeMap<&str, (u64, bool)> = BTreeMap::new();
+        let (mut all_rows, mut histograms) = (0, false);
+        for block in blocks {
+            all_rows += block.row_count();
+            histograms |= block.schema().has_histograms();
+            for (name, rows, bloom) in block.label_columns() {
+                let label = labels.entry(name).or_default();
+                *label = (label.0 + rows, label.1 | bloom);
+            }
+        }
+        let values = |bloom: bool| if bloom { settings.bloom_from_values } else { 0 };
+        let counts: Vec<LabelCount<'_>> = labels
+            .iter()
+            .map(|(name, (rows, bloom))| LabelCount { name, series: *rows, values: values(*bloom) })
+            .collect();
+        Self::choose(all_rows, &counts, histograms, settings)
     }
 }
 

@@ -47,7 +47,8 @@ impl Default for WriterSettings {
             row_group_rows: 256 << 10,
             label_page_rows: 8 << 10,
             sample_page_rows: 1024,
-            sample_page_bytes: 1 << 20,
+            // 2 % more bytes than with 1 MiB, and an eighth of the work where one series is wanted.
+            sample_page_bytes: 128 << 10,
             dictionary_bytes: 1 << 20,
             zstd_level: 6,
         }

@@ -2,13 +2,14 @@
 //!
 //! A page is written before its record, and neither is synced: after a crash a record may tell of bytes that are not there,
 //! and then their checksum does not agree. A page that waits to be written is read from the queue, so that the steps of one
-//! request, which come faster than a disk writes, do not ask the bucket twice for it. All calls here block;
-//! [`super::BlockObject`] makes them on threads for that.
+//! request, which come faster than a disk writes, do not ask the bucket twice for it. All calls here block, and
+//! [`super::BlockObject`] makes them on threads for that, but for [`DiskCache::read_at_once`]: waking a thread takes longer than
+//! copying a few pages that the kernel has in memory.
 
 use std::{
     collections::HashMap,
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, BufReader, Read},
+    io::{self, BufReader, IoSliceMut, Read},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -16,6 +17,7 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use rustix::io::{ReadWriteFlags, preadv2};
 
 use super::{
     PAGE, Page, PageKey,
@@ -26,6 +28,9 @@ use crate::{config::CacheSettings, metrics::CacheMetrics};
 
 /// Pages that wait to be written, in bytes. More are not kept: a slow disk must not hold up reads, nor fill the memory.
 const WRITE_QUEUE_BYTES: u64 = 64 << 20;
+
+/// Most pages that are copied at once, on the thread that needs them.
+const AT_ONCE: usize = 16;
 
 /// The cache cannot be used; no gateway starts without the cache that it was told to have.
 #[derive(Debug, thiserror::Error)]
@@ -108,19 +113,35 @@ impl DiskCache {
 
     /// The pages that are there.
     pub(crate) fn read(&self, keys: &[PageKey]) -> Vec<Option<Bytes>> {
-        let pages: Vec<_> = keys.iter().map(|key| self.read_one(*key)).collect();
+        self.counted(keys.iter().map(|key| self.read_one(*key)).collect())
+    }
+
+    /// As [`Self::read`], if no disk needs to be waited for: the kernel has all of the pages in memory, and tells so.
+    pub(crate) fn read_at_once(&self, keys: &[PageKey]) -> Option<Vec<Option<Bytes>>> {
+        if keys.len() > AT_ONCE {
+            return None;
+        }
+        let pages: Option<Vec<_>> = keys.iter().map(|key| self.read_one_at_once(*key)).collect();
+        pages.map(|pages| self.counted(pages))
+    }
+
+    fn counted(&self, pages: Vec<Option<Bytes>>) -> Vec<Option<Bytes>> {
         let hits = pages.iter().flatten().count() as u64;
         let metrics = &self.0.metrics;
         metrics.hits.inc_by(hits);
-        metrics.misses.inc_by(keys.len() as u64 - hits);
+        metrics.misses.inc_by(pages.len() as u64 - hits);
         metrics.read_bytes.inc_by(pages.iter().flatten().map(|page| page.len() as u64).sum());
         pages
     }
 
+    fn queued(&self, key: PageKey) -> Option<Bytes> {
+        self.0.queue.lock().pages.get(&key).cloned()
+    }
+
     fn read_one(&self, key: PageKey) -> Option<Bytes> {
         let inner = &self.0;
-        if let Some(bytes) = inner.queue.lock().pages.get(&key) {
-            return Some(bytes.clone());
+        if let Some(bytes) = self.queued(key) {
+            return Some(bytes);
         }
         let found = inner.index.lock().read(key)?;
         let mut bytes = vec![0; found.length as usize];
@@ -130,6 +151,20 @@ impl DiskCache {
         }
         self.drop_page(key, found, read.is_ok());
         None
+    }
+
+    /// `None` where the page cannot be had without waiting, or does not read back; `Some(None)` where it is not in the cache.
+    fn read_one_at_once(&self, key: PageKey) -> Option<Option<Bytes>> {
+        let inner = &self.0;
+        if let Some(bytes) = self.queued(key) {
+            return Some(Some(bytes));
+        }
+        let Some(found) = inner.index.lock().read(key) else { return Some(None) };
+        let mut bytes = vec![0; found.length as usize];
+        let place = u64::from(found.slot) * PAGE;
+        let read = preadv2(&inner.pages, &mut [IoSliceMut::new(&mut bytes)], place, ReadWriteFlags::NOWAIT);
+        let whole = read.is_ok_and(|length| length == bytes.len()) && key.checksum(&bytes) == found.checksum;
+        whole.then(|| Some(bytes.into()))
     }
 
     /// Forgets a page that did not read back. If its slot was given to another page meanwhile, nothing is wrong.

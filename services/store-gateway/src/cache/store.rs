@@ -76,9 +76,14 @@ impl BlockObject {
         numbers.sort_unstable();
         numbers.dedup();
         let keys: Vec<_> = numbers.iter().map(|number| self.key.page(*number)).collect();
-        let cache = cache.clone();
-        let read = tokio::task::spawn_blocking(move || cache.read(&keys)).await;
-        let read = read.map_err(|error| generic(format!("reading the cache failed: {error}")))?;
+        let read = match cache.read_at_once(&keys) {
+            Some(read) => read,
+            None => {
+                let cache = cache.clone();
+                let read = tokio::task::spawn_blocking(move || cache.read(&keys)).await;
+                read.map_err(|error| generic(format!("reading the cache failed: {error}")))?
+            }
+        };
         let (mut pieces, mut missing) = (Pieces::new(), Vec::new());
         for (number, page) in numbers.into_iter().zip(read) {
             let range = self.page_range(number);

@@ -1,67 +1,24 @@
-//! Rows of samples as chunks: pure.
-//!
-//! A row is a series in a window, so chunks made of one never cross a window. Rows of several blocks that overlap in time are made
-//! one first: of values that compete for a timestamp, the one that `resolve` prefers stays.
+//! Rows of samples as chunks: pure. A row is a series in a window, so chunks made of one never cross a window.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use narthex_block::OwnedSamples;
-use narthex_chunk::{Encoding, FloatState, HistogramState, MAX_RECORD_BYTES};
-use narthex_model::{Histogram, Value, resolve};
+use narthex_chunk::{Encoding, HistogramState, encode_columns};
+use narthex_model::Histogram;
 use narthex_rpc::v1::Chunk;
 
-/// Most samples of a chunk.
-const CHUNK_SAMPLES: usize = 4096;
+/// Most histograms of a chunk.
+const CHUNK_HISTOGRAMS: usize = 4096;
 /// Bytes after which a chunk of histograms ends: one of them can be as large as all others of a series.
 const HISTOGRAM_CHUNK_BYTES: usize = 256 << 10;
-
-/// First and last timestamp; `None` without samples.
-pub(super) fn time_of(samples: &OwnedSamples) -> Option<(i64, i64)> {
-    let histograms = &samples.histograms;
-    let first = [samples.timestamps.first(), histograms.first().map(|(at, _)| at)];
-    let last = [samples.timestamps.last(), histograms.last().map(|(at, _)| at)];
-    Some((*first.into_iter().flatten().min()?, *last.into_iter().flatten().max()?))
-}
-
-/// Rows of one series that overlap in time, as one row.
-pub(super) fn merge_rows(mut rows: Vec<OwnedSamples>) -> OwnedSamples {
-    if rows.len() == 1
-        && let Some(row) = rows.pop()
-    {
-        return row;
-    }
-    let mut all: Vec<(i64, Value)> = Vec::with_capacity(rows.iter().map(OwnedSamples::len).sum());
-    for row in rows {
-        let floats = row.timestamps.into_iter().zip(row.values);
-        all.extend(floats.map(|(at, value)| (at, Value::Float(value))));
-        all.extend(row.histograms.into_iter().map(|(at, histogram)| (at, Value::Histogram(histogram))));
-    }
-    // The preferred value last, so that it is the one that stays.
-    all.sort_by(|(a, left), (b, right)| a.cmp(b).then_with(|| resolve(left, right)));
-    let mut merged = OwnedSamples::default();
-    let mut all = all.into_iter().peekable();
-    while let Some((at, value)) = all.next() {
-        if all.peek().is_some_and(|(next, _)| at.cmp(next) == Ordering::Equal) {
-            continue;
-        }
-        match value {
-            Value::Float(value) => {
-                merged.timestamps.push(at);
-                merged.values.push(value);
-            }
-            Value::Histogram(histogram) => merged.histograms.push((at, histogram)),
-        }
-    }
-    merged
-}
 
 /// Appends the chunks of a row.
 pub(super) fn encode_row(series: u32, row: &OwnedSamples, chunks: &mut Vec<Chunk>) {
     let mut rest: (&[i64], &[f64]) = (&row.timestamps, &row.values);
     while !rest.0.is_empty() {
-        let (taken, data) = float_chunk(rest.0, rest.1);
-        chunks.push(chunk(series, Encoding::Floats, (rest.0[0], rest.0[taken - 1]), taken, data));
+        let (taken, data) = encode_columns(rest.0, rest.1);
+        chunks.push(chunk(series, Encoding::Columns, (rest.0[0], rest.0[taken - 1]), taken, data));
         rest = (&rest.0[taken..], &rest.1[taken..]);
     }
     let mut rest: &[(i64, Arc<Histogram>)] = &row.histograms;
@@ -83,24 +40,10 @@ fn chunk(series: u32, encoding: Encoding, time: (i64, i64), samples: usize, data
     }
 }
 
-/// A chunk of the first samples, at least of one, and their number.
-fn float_chunk(timestamps: &[i64], values: &[f64]) -> (usize, Vec<u8>) {
-    let (mut state, mut record) = (FloatState::default(), [0; MAX_RECORD_BYTES]);
-    let mut data = Vec::with_capacity(timestamps.len().min(CHUNK_SAMPLES) * 3);
-    let mut taken = 0;
-    for (at, value) in timestamps.iter().zip(values).take(CHUNK_SAMPLES) {
-        // A first sample is never refused, so a chunk that is refused one has some.
-        let Ok(length) = state.append(*at, value.to_bits(), &mut record) else { break };
-        data.extend_from_slice(&record[..length]);
-        taken += 1;
-    }
-    (taken.max(1), data)
-}
-
 fn histogram_chunk(samples: &[(i64, Arc<Histogram>)]) -> (usize, Vec<u8>) {
     let mut state = HistogramState::default();
     let mut taken = 0;
-    for (at, histogram) in samples.iter().take(CHUNK_SAMPLES) {
+    for (at, histogram) in samples.iter().take(CHUNK_HISTOGRAMS) {
         let full = taken > 0 && state.data().len() >= HISTOGRAM_CHUNK_BYTES;
         if full || state.append(*at, &histogram.to_bytes()).is_err() {
             break;
@@ -114,7 +57,8 @@ fn histogram_chunk(samples: &[(i64, Arc<Histogram>)]) -> (usize, Vec<u8>) {
 mod tests {
     use std::collections::BTreeMap;
 
-    use narthex_chunk::check_chunk;
+    use narthex_chunk::{MAX_COLUMN_SAMPLES, check_chunk};
+    use narthex_model::{Value, resolve};
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
@@ -165,8 +109,9 @@ mod tests {
                     *best = value.clone();
                 }
             }
-            let merged = merge_rows(rows.iter().map(row).collect());
-            prop_assert_eq!(time_of(&merged), expected.keys().next().copied().zip(expected.keys().last().copied()));
+            let merged = OwnedSamples::merged(rows.iter().map(row).collect());
+            let time = merged.as_samples().time_range().map(|time| (time.min.0, time.max.0));
+            prop_assert_eq!(time, expected.keys().next().copied().zip(expected.keys().last().copied()));
             let mut chunks = Vec::new();
             encode_row(7, &merged, &mut chunks);
             prop_assert!(chunks.iter().all(|chunk| chunk.series == 7));
@@ -177,7 +122,7 @@ mod tests {
 
     #[test]
     fn long_rows_are_several_chunks() {
-        let samples = 3 * CHUNK_SAMPLES + 1;
+        let samples = 3 * MAX_COLUMN_SAMPLES + 1;
         let row = OwnedSamples {
             timestamps: (0..samples as i64).collect(),
             values: (0..samples).map(|at| at as f64).collect(),
@@ -195,6 +140,6 @@ mod tests {
         let mut chunks = Vec::new();
         encode_row(0, &OwnedSamples::default(), &mut chunks);
         assert!(chunks.is_empty());
-        assert_eq!(time_of(&OwnedSamples::default()), None);
+        assert_eq!(OwnedSamples::default().as_samples().time_range(), None);
     }
 }

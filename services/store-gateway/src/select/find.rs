@@ -55,6 +55,23 @@ pub(super) struct Source {
     pub(super) places: Vec<u32>,
 }
 
+/// Series of all blocks of a request, before the same ones are merged.
+#[derive(Debug, Clone)]
+struct Counted {
+    series: Arc<AtomicU64>,
+    limit: u64,
+}
+
+impl Counted {
+    fn add(&self, selection: &Selection) -> Result<(), ReadError> {
+        let series = selection.series().len() as u64;
+        if self.series.fetch_add(series, Ordering::Relaxed).saturating_add(series) > self.limit {
+            return Err(ReadError::OverBudget { what: "series of blocks", limit: self.limit });
+        }
+        Ok(())
+    }
+}
+
 /// Finds the series of blocks that match and have samples in windows which the range touches.
 pub(crate) async fn find(
     workers: &Workers,
@@ -65,25 +82,35 @@ pub(crate) async fn find(
     range: TimeRange,
     bounds: Bounds,
 ) -> Result<Found, ReadError> {
-    let counted = Arc::new(AtomicU64::new(0));
-    let work = asked.into_iter().map(|block| {
-        let (blocks, question, counted) = (Arc::clone(blocks), Arc::clone(question), Arc::clone(&counted));
+    // A row counts with all samples of its window, whatever the range takes of it: samples are counted when they are sent.
+    let budget = Budget { series: bounds.series, samples: u64::MAX, bytes: bounds.read };
+    let counted = Counted { series: Arc::default(), limit: bounds.block_series };
+    // What is known of a block takes less time than giving it to another thread does.
+    let (mut found, mut unknown) = (Vec::new(), Vec::new());
+    for (place, block) in asked.into_iter().enumerate() {
+        match blocks.select_known(block, question, range, budget) {
+            Some(selection) => {
+                let selection = selection.map_err(|error| blocks.explain(block, error, bounds))?;
+                counted.add(&selection)?;
+                found.push((place, (block, selection)));
+            }
+            None => unknown.push((place, block)),
+        }
+    }
+    let work = unknown.into_iter().map(|(place, block)| {
+        let (blocks, question, counted) = (Arc::clone(blocks), Arc::clone(question), counted.clone());
         let admission = Arc::clone(admission);
         async move {
             let _search = admission.search().await?;
-            // A row counts with all samples of its window, whatever the range takes of it: samples are counted when they are sent.
-            let budget = Budget { series: bounds.series, samples: u64::MAX, bytes: bounds.read };
             let selection = blocks.select(block, &question, range, budget).await;
             let selection = selection.map_err(|error| blocks.explain(block, error, bounds))?;
-            let series = selection.series().len() as u64;
-            if counted.fetch_add(series, Ordering::Relaxed).saturating_add(series) > bounds.block_series {
-                let what = "series of blocks";
-                return Err(ReadError::OverBudget { what, limit: bounds.block_series });
-            }
-            Ok((block, selection))
+            counted.add(&selection)?;
+            Ok::<_, ReadError>((place, (block, selection)))
         }
     });
-    let mut found = workers.all(work, BLOCKS_AT_A_TIME).await?;
+    found.extend(workers.all(work, BLOCKS_AT_A_TIME).await?);
+    found.sort_unstable_by_key(|(place, _)| *place);
+    let mut found: Vec<_> = found.into_iter().map(|(_, found)| found).collect();
     found.retain(|(_, selection)| !selection.series().is_empty());
     // Taken, so that what several blocks have stays in memory once.
     let labels = |selection: &mut Selection| selection.take_series().into_iter().map(|series| series.labels);

@@ -1,11 +1,12 @@
-//! The rows of one block on their way: read ahead by a task of its own, taken in the order of series and time.
+//! The rows of one block on their way: read ahead by a task of its own, taken in the order of series and time. Where there are few, they
+//! are read at once by the task that takes them: telling another one would take longer.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use narthex_block::{BatchLimits, OwnedSamples, SampleReader, SeriesSlice};
 use tokio::sync::mpsc;
 
-use super::{encode::time_of, find::Source};
+use super::find::Source;
 use crate::{
     blocks::{AskedBlock, Blocks, Bounds, ReadError},
     workers::{Lost, Task, Workers},
@@ -14,6 +15,9 @@ use crate::{
 /// Batches are small because there are three of each block: taken, waiting and being read. Blocks are read side by side and
 /// a batch mostly needs no more than what the page before it brought, so round trips do not add up.
 pub(super) const BATCH: BatchLimits = BatchLimits { bytes: 512 << 10, samples: 1 << 15 };
+
+/// Samples of a block, and bytes from its object, that are read at once.
+const FEW: BatchLimits = BatchLimits { bytes: 256 << 10, samples: 1 << 13 };
 
 /// A row: samples of one series in one window.
 #[derive(Debug)]
@@ -30,38 +34,63 @@ type Message = Result<Option<Vec<SeriesSlice>>, ReadError>;
 
 #[derive(Debug)]
 pub(super) struct Queue {
-    messages: mpsc::Receiver<Message>,
+    /// What is still to come, if anything is.
+    reading: Option<(mpsc::Receiver<Message>, Task<()>)>,
     rows: VecDeque<SeriesSlice>,
     places: Vec<u32>,
-    ended: bool,
-    _reading: Task<()>,
 }
 
 impl Queue {
+    /// Begins to read all blocks; of those with few samples, everything is there then.
+    pub(super) async fn begin_all(
+        workers: &Workers,
+        blocks: &Arc<Blocks>,
+        sources: Vec<Source>,
+        bounds: Bounds,
+    ) -> Result<Vec<Self>, ReadError> {
+        let begin = |source: Source| async move {
+            let few = source.selection.samples() <= FEW.samples && source.selection.bytes() <= FEW.bytes;
+            if few {
+                Self::read(blocks, source, bounds).await
+            } else {
+                Ok(Self::begin(workers, blocks, source, bounds))
+            }
+        };
+        futures::future::try_join_all(sources.into_iter().map(begin)).await
+    }
+
+    async fn read(blocks: &Blocks, source: Source, bounds: Bounds) -> Result<Self, ReadError> {
+        let Source { block, selection, places } = source;
+        let (mut samples, mut rows) = (selection.into_batches(BATCH), VecDeque::new());
+        let explain = |error| blocks.explain(block, error, bounds);
+        while let Some(batch) = samples.next_batch().await.map_err(explain)? {
+            rows.extend(batch);
+        }
+        Ok(Self { reading: None, rows, places })
+    }
+
     /// Begins to read a block. One batch is read ahead of the one that is being taken.
-    pub(super) fn begin(workers: &Workers, blocks: &Arc<Blocks>, source: Source, bounds: Bounds) -> Self {
+    fn begin(workers: &Workers, blocks: &Arc<Blocks>, source: Source, bounds: Bounds) -> Self {
         let Source { block, selection, places } = source;
         let (sender, messages) = mpsc::channel(1);
         let samples = selection.into_batches(BATCH);
         let reading = workers.spawn(read(Arc::clone(blocks), block, samples, bounds, sender));
-        Self { messages, rows: VecDeque::new(), places, ended: false, _reading: reading }
+        Self { reading: Some((messages, reading)), rows: VecDeque::new(), places }
     }
 
     /// The next row that has samples in the range.
     pub(super) async fn next(&mut self) -> Result<Option<Row>, ReadError> {
         loop {
             while let Some(SeriesSlice { series, samples }) = self.rows.pop_front() {
-                if let Some((first, last)) = time_of(&samples) {
+                if let Some(time) = samples.as_samples().time_range() {
                     let series = *self.places.get(series).ok_or(Lost)?;
-                    return Ok(Some(Row { series, first, last, samples }));
+                    return Ok(Some(Row { series, first: time.min.0, last: time.max.0, samples }));
                 }
             }
-            if self.ended {
-                return Ok(None);
-            }
-            match self.messages.recv().await.unwrap_or(Err(Lost.into()))? {
+            let Some((messages, _)) = &mut self.reading else { return Ok(None) };
+            match messages.recv().await.unwrap_or(Err(Lost.into()))? {
                 Some(batch) => self.rows = batch.into(),
-                None => self.ended = true,
+                None => self.reading = None,
             }
         }
     }

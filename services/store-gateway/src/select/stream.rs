@@ -1,6 +1,6 @@
 //! The second half of a Select as a stream of messages: the state, all labels, then chunks.
 //!
-//! A task makes messages; at most two wait for the reader (backpressure), and dropping the stream ends the task and all reading.
+//! A task makes messages; at most two handfuls wait for the reader (backpressure), and dropping the stream ends the task and all reading.
 //! Samples and bytes are counted as they are sent, and the batch that would exceed the budget is not. A task that ends
 //! without having said so is an error: a part is never passed off as the whole.
 
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
+use narthex_block::OwnedSamples;
 use narthex_model::Labels;
 use narthex_rpc::{
     SelectStream,
@@ -16,12 +17,7 @@ use narthex_rpc::{
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::{
-    encode::{encode_row, merge_rows},
-    find::Found,
-    merge::Merge,
-    queue::Queue,
-};
+use super::{encode::encode_row, find::Found, merge::Merge, queue::Queue};
 use crate::{
     admission::{Memory, Turn},
     blocks::{Blocks, Bounds, ReadError},
@@ -34,7 +30,11 @@ const MESSAGE_BYTES: usize = 1 << 20;
 /// What a chunk takes in a message besides its data.
 const CHUNK_OVERHEAD: usize = 32;
 
-type Message = Result<SelectResponse, Status>;
+/// Bytes of messages that are handed over together: an answer below this wakes its reader once.
+const WAKE_BYTES: usize = 64 << 10;
+
+/// Messages that are handed over together, at most a few.
+type Handful = Result<Vec<SelectResponse>, Status>;
 
 /// Why sending ends early.
 enum End {
@@ -50,7 +50,9 @@ impl From<ReadError> for End {
 }
 
 struct Sender {
-    messages: mpsc::Sender<Message>,
+    messages: mpsc::Sender<Handful>,
+    waiting: Vec<SelectResponse>,
+    waiting_bytes: usize,
     bounds: Bounds,
     samples: u64,
     bytes: u64,
@@ -77,7 +79,8 @@ pub(crate) fn stream(
     metrics: Metrics,
 ) -> SelectStream {
     let (messages, receiver) = mpsc::channel(2);
-    let mut sender = Sender { messages, bounds, samples: 0, bytes: 0, metrics };
+    let mut sender =
+        Sender { messages, waiting: Vec::new(), waiting_bytes: 0, bounds, samples: 0, bytes: 0, metrics };
     let (for_queues, blocks) = (Arc::clone(workers), Arc::clone(blocks));
     let task = workers.spawn(async move {
         let end = sender.send_all(&for_queues, &blocks, state, found).await;
@@ -94,17 +97,21 @@ pub(crate) fn stream(
 }
 
 /// The messages, and an error if the task did not come to its end.
-fn messages_of(receiver: mpsc::Receiver<Message>, task: Task<()>) -> SelectStream {
-    futures::stream::unfold((receiver, Some(task)), |(mut receiver, mut task)| async move {
-        if let Some(message) = receiver.recv().await {
-            return Some((message, (receiver, task)));
+fn messages_of(receiver: mpsc::Receiver<Handful>, task: Task<()>) -> SelectStream {
+    let handfuls = futures::stream::unfold((receiver, Some(task)), |(mut receiver, mut task)| async move {
+        if let Some(handful) = receiver.recv().await {
+            return Some((handful, (receiver, task)));
         }
         match task.take()?.result().await {
             Ok(()) => None,
             Err(lost) => Some((Err(ReadError::Lost(lost).into()), (receiver, None))),
         }
-    })
-    .boxed()
+    });
+    let one_by_one = |handful: Handful| match handful {
+        Ok(messages) => futures::stream::iter(messages.into_iter().map(Ok)).left_stream(),
+        Err(status) => futures::stream::once(async { Err(status) }).right_stream(),
+    };
+    handfuls.flat_map(one_by_one).boxed()
 }
 
 impl Sender {
@@ -116,16 +123,14 @@ impl Sender {
         found: Found,
     ) -> Result<(), End> {
         let Found { labels, sources } = found;
-        // Reading begins while labels are sent.
-        let queues =
-            sources.into_iter().map(|source| Queue::begin(workers, blocks, source, self.bounds)).collect();
         self.send(Part::State(state)).await?;
         self.send_labels(labels).await?;
+        let queues = Queue::begin_all(workers, blocks, sources, self.bounds).await?;
         let mut merge = Merge::begin(queues).await?;
         let mut batch = Batch::default();
         let mut chunks = Vec::new();
         while let Some((series, rows)) = merge.next().await? {
-            encode_row(series, &merge_rows(rows), &mut chunks);
+            encode_row(series, &OwnedSamples::merged(rows), &mut chunks);
             for chunk in chunks.drain(..) {
                 batch.add(chunk);
                 if batch.bytes >= MESSAGE_BYTES {
@@ -133,7 +138,8 @@ impl Sender {
                 }
             }
         }
-        self.send_batch(batch).await
+        self.send_batch(batch).await?;
+        self.flush().await
     }
 
     async fn send_labels(&mut self, labels: Vec<Labels>) -> Result<(), End> {
@@ -165,9 +171,20 @@ impl Sender {
         self.send(Part::Chunks(ChunkBatch { chunks })).await
     }
 
+    /// Sends a message with those before it, once they are worth waking their reader.
     async fn send(&mut self, part: Part) -> Result<(), End> {
-        let message = SelectResponse { part: Some(part) };
-        self.messages.send(Ok(message)).await.map_err(|_| End::Gone)
+        self.waiting_bytes += match &part {
+            Part::Chunks(batch) => batch.chunks.iter().map(|chunk| chunk.data.len() + CHUNK_OVERHEAD).sum(),
+            Part::Series(batch) => batch.labels.iter().map(Bytes::len).sum(),
+            _ => 0,
+        };
+        self.waiting.push(SelectResponse { part: Some(part) });
+        if self.waiting_bytes >= WAKE_BYTES { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> Result<(), End> {
+        self.waiting_bytes = 0;
+        self.messages.send(Ok(std::mem::take(&mut self.waiting))).await.map_err(|_| End::Gone)
     }
 }
 
@@ -197,12 +214,12 @@ mod tests {
     #[tokio::test]
     async fn a_task_that_ends_without_saying_so_is_an_error() {
         let workers = Workers::new(1).expect("this runtime");
-        let (sender, receiver) = mpsc::channel::<Message>(1);
+        let (sender, receiver) = mpsc::channel::<Handful>(1);
         let task = workers.spawn(async move {
             let _sender = sender;
             panic!("on purpose");
         });
-        let messages: Vec<Message> = messages_of(receiver, task).collect().await;
+        let messages: Vec<Result<SelectResponse, Status>> = messages_of(receiver, task).collect().await;
         assert_eq!(messages.len(), 1);
         assert_eq!(messages[0].as_ref().expect_err("lost").code(), tonic::Code::Internal);
     }
