@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use narthex_block::{BlockMeta, LabelRange};
 use narthex_model::{BlockId, SeriesHash, TimeRange};
 
 use crate::CutSet;
@@ -39,6 +40,27 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// What there is to say of a block that was just written. A merge gives it its level and its inputs' cuts.
+    pub fn of_block(id: BlockId, cuts: CutSet, meta: &BlockMeta) -> Self {
+        let column = |label: &LabelRange| {
+            let max = label.max.as_deref().filter(|_| label.rows > 0)?;
+            Column::new(label.name.as_str(), &label.min, max)
+        };
+        Self {
+            id,
+            level: 0,
+            time: meta.time,
+            min_hash: meta.hashes.0,
+            max_hash: meta.hashes.1,
+            cuts,
+            series: meta.series,
+            samples: meta.samples,
+            bytes: meta.bytes,
+            footer_bytes: u32::try_from(meta.footer_length).unwrap_or(u32::MAX),
+            columns: meta.labels.iter().filter_map(column).collect(),
+        }
+    }
+
     /// Whether the block can hold samples of a time.
     pub const fn overlaps(&self, range: TimeRange) -> bool {
         self.time.overlaps(range)

@@ -194,12 +194,25 @@ impl Server {
         match &mut self.inner {
             Inner::Narthex(narthex) if data.in_blocks => {
                 let clock = format!("{LATER_MS},1");
-                let environment = [("NARTHEX_DATA_CLOCK", clock.as_str()), ("NARTHEX_CUT_SLACK", "0s")];
+                let environment = [
+                    ("NARTHEX_DATA_CLOCK", clock.as_str()),
+                    ("NARTHEX_CUT_SLACK", "0s"),
+                    ("NARTHEX_COMPACT_INTERVAL", "5s"),
+                ];
                 narthex.restart_in(sandbox, &environment).await?;
                 until(&sandbox.clock, "all windows to be cut and forgotten", SETTLING, async || {
                     let windows =
                         metric(&sandbox.http, &narthex.base, "narthex_ingester_cuts_windows").await?;
                     Ok(if windows == Some(0.0) { Ok(()) } else { Err(format!("{windows:?} are left")) })
+                })
+                .await?;
+                let rounds = || metric(&sandbox.http, &narthex.base, "narthex_compactor_merge_rounds_total");
+                let before = rounds().await?;
+                until(&sandbox.clock, "what can be merged to be merged", SETTLING, async || {
+                    // The round that is under way may have begun before the last cut.
+                    let after = rounds().await?;
+                    let done = after.zip(before).is_some_and(|(after, before)| after >= before + 2.0);
+                    Ok(if done { Ok(()) } else { Err(format!("{after:?} rounds, {before:?} before")) })
                 })
                 .await?;
             }

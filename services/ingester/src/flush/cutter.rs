@@ -7,8 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use narthex_block::LabelRange;
-use narthex_manifest::{Column, CutSet, Edit, Entry, Manifest, ManifestError, ManifestStore, Outcome};
+use narthex_manifest::{Edit, Entry, Manifest, ManifestError, ManifestStore, Outcome};
 use narthex_model::{BlockId, Cut, Labels, WorkspaceId};
 use narthex_ring::Replication;
 use narthex_rpc::{
@@ -122,7 +121,7 @@ impl Cutter {
         settle_alone: bool,
     ) -> Result<Option<(Entry, usize)>, FlushError> {
         let written = self.write(workspace, &view, quorum, settle_alone, &cut).await?;
-        Ok(written.map(|(id, written)| (entry(id, cut, &written), written.unsettled)))
+        Ok(written.map(|(id, written)| (Entry::of_block(id, cut.into(), &written.meta), written.unsettled)))
     }
 
     /// Seals at one of the other owners and compares; the one that is left decides where two contradict each other.
@@ -232,29 +231,5 @@ impl Cutter {
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-}
-
-/// What the manifest says of the block.
-fn entry(id: BlockId, cut: Cut, written: &Written) -> Entry {
-    let meta = &written.meta;
-    let column = |label: &LabelRange| {
-        let max = label.max.as_deref().filter(|_| label.rows > 0)?;
-        Column::new(label.name.as_str(), &label.min, max)
-    };
-    let mut cuts = CutSet::default();
-    cuts.insert(cut);
-    Entry {
-        id,
-        level: 0,
-        time: meta.time,
-        min_hash: meta.hashes.0,
-        max_hash: meta.hashes.1,
-        cuts,
-        series: meta.series,
-        samples: meta.samples,
-        bytes: meta.bytes,
-        footer_bytes: u32::try_from(meta.footer_length).unwrap_or(u32::MAX),
-        columns: meta.labels.iter().filter_map(column).collect(),
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::Parser;
 use narthex_bucket::{BucketArgs, BucketUrl};
-use narthex_compactor::CollectArgs;
+use narthex_compactor::{CollectArgs, CompactArgs};
 use narthex_control_plane::Limits;
 use narthex_distributor::WriteArgs;
 use narthex_edge::{AuditSettings, EdgeSettings};
@@ -84,6 +84,10 @@ pub(crate) struct Config {
     /// When the bucket is tidied.
     #[command(flatten)]
     pub(crate) collect: CollectArgs,
+
+    /// How blocks are merged.
+    #[command(flatten)]
+    pub(crate) compact: CompactArgs,
 
     /// How writes are judged.
     #[command(flatten)]

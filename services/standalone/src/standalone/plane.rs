@@ -6,7 +6,7 @@ use std::{future, net::SocketAddr, sync::Arc};
 use anyhow::{Result, bail};
 use axum::Router;
 use narthex_cluster::{Member, Registration, Role};
-use narthex_compactor::Collector;
+use narthex_compactor::{Collector, Merger};
 use narthex_distributor::Distributor;
 use narthex_ingester::{DataArgs, Identity, Ingester};
 use narthex_model::{InstanceId, Zone};
@@ -31,6 +31,7 @@ pub(super) struct Plane {
     gateway: StoreGateway,
     distributor: Distributor,
     querier: Querier,
+    merger: Merger,
     collector: Collector,
     member: Member,
     components: Components,
@@ -55,6 +56,8 @@ impl Plane {
         peers.add_local(GATEWAY_ADDRESS, gateway.local_peer());
 
         let catalogue = Arc::new(blocks.manifests.clone());
+        let merger =
+            Merger::new(blocks.bucket.store(), blocks.manifests.clone(), &config.compact, components);
         let collector =
             Collector::new(blocks.bucket.store(), blocks.manifests.clone(), &config.collect, components);
         let data = DataArgs { data_dir: data_dir.join("ingester"), ..config.data.clone() };
@@ -67,7 +70,7 @@ impl Plane {
         let query = (&config.query).into();
         let querier = Querier::new(query, cluster, peers, Some(catalogue), ZONE.into(), components);
         let components = components.clone();
-        Ok((Self { gateway, distributor, querier, collector, member, components }, ingester))
+        Ok((Self { gateway, distributor, querier, merger, collector, member, components }, ingester))
     }
 
     /// The routes of remote write and of queries.
@@ -92,6 +95,7 @@ impl Plane {
         let follow = async { tokio::join!(self.distributor.follow_ring(), self.querier.follow_ring()) };
         tokio::select! {
             refused = joined => refused,
+            never = self.merger.run() => match never {},
             never = self.collector.run() => match never {},
             // They end only with the process.
             _ = follow => future::pending().await,
