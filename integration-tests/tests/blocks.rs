@@ -8,6 +8,7 @@ mod costs;
 mod damage;
 mod flush;
 mod history;
+mod merge;
 mod prometheus;
 mod start;
 

@@ -12,8 +12,7 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use narthex_block::{
-    BlockMeta, BlockSchema, BlockWriter, LabelCount, LabelRange, SchemaSettings, SeriesSamples,
-    WriterSettings,
+    BlockMeta, BlockSchema, BlockWriter, LabelCount, SchemaSettings, SeriesSamples, WriterSettings,
 };
 use narthex_bucket::{Bucket, BucketArgs, layout, open};
 use narthex_integration_tests::{
@@ -22,7 +21,7 @@ use narthex_integration_tests::{
     s3_proxy::{Does, Kind, S3Proxy},
     sandbox::{Cluster, Sandbox, Standalone, long, scenario},
 };
-use narthex_manifest::{Attempt, BucketTime, Column, CutSet, Edit, Entry, Limits, Manifest, Nonce};
+use narthex_manifest::{Attempt, BucketTime, Edit, Entry, Limits, Manifest, Nonce};
 use narthex_model::{
     BlockId, Cut, Epoch, Labels, PartitionId, TimestampMs, Window, WindowLength, WorkspaceId,
 };
@@ -123,29 +122,6 @@ fn block(series: &[Numbered], window: Window) -> Result<(Vec<u8>, BlockMeta)> {
     Ok(writer.finish()?)
 }
 
-/// What the manifest says of it.
-fn entry(id: BlockId, cut: Cut, meta: &BlockMeta) -> Entry {
-    let column = |label: &LabelRange| {
-        let max = label.max.as_deref().filter(|_| label.rows > 0)?;
-        Column::new(label.name.as_str(), &label.min, max)
-    };
-    let mut cuts = CutSet::default();
-    cuts.insert(cut);
-    Entry {
-        id,
-        level: 0,
-        time: meta.time,
-        min_hash: meta.hashes.0,
-        max_hash: meta.hashes.1,
-        cuts,
-        series: meta.series,
-        samples: meta.samples,
-        bytes: meta.bytes,
-        footer_bytes: meta.footer_length as u32,
-        columns: meta.labels.iter().filter_map(column).collect(),
-    }
-}
-
 /// Writes the blocks of all partitions in some windows, and the manifest that as many commits would have led to.
 async fn fill(bucket: &Bucket, workspace: WorkspaceId, windows: std::ops::Range<i64>) -> Result<usize> {
     let (series, random, store) = (series(), Random::from_system(), bucket.store());
@@ -162,7 +138,7 @@ async fn fill(bucket: &Bucket, workspace: WorkspaceId, windows: std::ops::Range<
         async move {
             let (bytes, meta) = block(series, cut.window)?;
             store.put(&layout::block_data(workspace, id), bytes.into()).await?;
-            Ok::<_, anyhow::Error>(entry(id, cut, &meta))
+            Ok::<_, anyhow::Error>(Entry::of_block(id, cut.into(), &meta))
         }
     });
     let entries: Vec<Entry> = futures::stream::iter(writes).buffered(UPLOADS).try_collect().await?;

@@ -57,9 +57,9 @@ impl Merger {
         }
     }
 
-    /// Works for as long as it is polled. The first round comes after a part of the interval, so that restarts are not felt.
+    /// Works for as long as it is polled. The first round comes after at least half of the interval, so that restarts are not felt.
     pub async fn run(&self) -> Infallible {
-        let part = self.random.below(1_000) as u32;
+        let part = 500 + self.random.below(500) as u32;
         self.clock.sleep(self.interval * part / 1_000).await;
         loop {
             match self.round().await {
