@@ -119,7 +119,7 @@ impl World {
 }
 
 fn series(name: u32) -> Labels {
-    let zone = (name % 3 > 0).then(|| ("zone", format!("z{name}")));
+    let zone = (!name.is_multiple_of(3)).then(|| ("zone", format!("z{name}")));
     let pairs = [("__name__", format!("m{}", name % 2)), ("job", format!("j{name}"))];
     Labels::from_pairs(pairs.into_iter().chain(zone))
 }
