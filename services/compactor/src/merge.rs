@@ -8,11 +8,12 @@
 
 mod input;
 mod output;
+mod rows;
 
-use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
+use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
-use narthex_block::{BlockError, BlockReader, BlockSchema, OwnedSamples, SchemaSettings};
+use narthex_block::{BlockError, BlockReader, BlockSchema, SchemaSettings};
 use narthex_bucket::layout;
 use narthex_manifest::{Entry, ManifestError, Refused, Rewrite};
 use narthex_model::{BlockId, WindowLength, WorkspaceId};
@@ -20,10 +21,7 @@ use object_store::ObjectStore;
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    input::{Input, Row},
-    output::Outputs,
-};
+use self::{input::Input, output::Outputs, rows::Rows};
 use crate::{metrics::MergeMetrics, plan::Job};
 
 /// Footers that are read at a time.
@@ -60,6 +58,9 @@ pub enum MergeError {
     /// The process ends.
     #[error("the compactor is stopping")]
     Stopping,
+    /// It panicked.
+    #[error("the merge was given up in the middle")]
+    Lost,
 }
 
 /// What a merge reads and writes, and how.
@@ -73,39 +74,6 @@ pub(crate) struct Merge {
     pub(crate) names: Vec<BlockId>,
     pub(crate) metrics: MergeMetrics,
     pub(crate) stop: CancellationToken,
-}
-
-/// A row by its place in the order of the output.
-struct Head {
-    row: Row,
-    input: usize,
-}
-
-impl Head {
-    fn order(&self, other: &Self) -> std::cmp::Ordering {
-        let by_series = self.row.labels.cmp(&other.row.labels);
-        by_series.then_with(|| (self.row.window, self.input).cmp(&(other.row.window, other.input)))
-    }
-}
-
-impl PartialEq for Head {
-    fn eq(&self, other: &Self) -> bool {
-        self.order(other).is_eq()
-    }
-}
-
-impl Eq for Head {}
-
-impl PartialOrd for Head {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Head {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.order(other)
-    }
 }
 
 impl Merge {
@@ -132,39 +100,24 @@ impl Merge {
     }
 
     async fn readers(&self) -> Result<Vec<BlockReader>, MergeError> {
-        let open = |entry: Arc<Entry>| {
+        let open = |entry: &Arc<Entry>| {
             let path = layout::block_data(self.workspace, entry.id);
             BlockReader::open(Arc::clone(&self.store), path, entry.bytes, entry.footer_bytes.into())
         };
-        let inputs: Vec<_> = self.job.inputs.iter().cloned().map(open).collect();
+        let inputs: Vec<_> = self.job.inputs.iter().map(open).collect();
         Ok(futures::stream::iter(inputs).buffered(FOOTERS_AT_A_TIME).try_collect().await?)
     }
 
     /// Sends all rows to the outputs, in order.
     async fn rows(&self, readers: Vec<BlockReader>, outputs: &mut Outputs) -> Result<(), MergeError> {
-        let mut inputs: Vec<Input> =
-            readers.into_iter().map(|reader| Input::begin(reader, self.window)).collect();
-        let mut heads = BinaryHeap::with_capacity(inputs.len());
-        for (input, rows) in inputs.iter_mut().enumerate() {
-            heads.extend(rows.next().await?.map(|row| Reverse(Head { row, input })));
-        }
-        let mut rows = 0u64;
-        while let Some(Reverse(Head { row, input })) = heads.pop() {
-            heads.extend(inputs[input].next().await?.map(|row| Reverse(Head { row, input })));
-            let mut parts = vec![row.samples];
-            while let Some(Reverse(next)) = heads.peek()
-                && next.row.window == row.window
-                && next.row.labels == row.labels
-                && let Some(Reverse(Head { row, input })) = heads.pop()
-            {
-                heads.extend(inputs[input].next().await?.map(|row| Reverse(Head { row, input })));
-                parts.push(row.samples);
-            }
-            let samples = OwnedSamples::merged(parts);
-            self.metrics.samples.inc_by(samples.len() as u64);
-            outputs.push(&row.labels, row.hash, &samples).await?;
-            rows += 1;
-            if rows.is_multiple_of(LOOK_EVERY) {
+        let inputs = readers.into_iter().map(|reader| Input::begin(reader, self.window)).collect();
+        let mut rows = Rows::begin(inputs).await?;
+        let mut written = 0u64;
+        while let Some(row) = rows.next().await? {
+            self.metrics.samples.inc_by(row.samples.len() as u64);
+            outputs.push(&row.labels, row.hash, &row.samples).await?;
+            written += 1;
+            if written.is_multiple_of(LOOK_EVERY) {
                 if self.stop.is_cancelled() {
                     return Err(MergeError::Stopping);
                 }
@@ -172,10 +125,9 @@ impl Merge {
                 tokio::task::yield_now().await;
             }
         }
-        for (entry, input) in self.job.inputs.iter().zip(&inputs) {
-            if input.samples() != entry.samples {
-                let (found, stated) = (input.samples(), entry.samples);
-                return Err(MergeError::Samples { block: entry.id, found, stated });
+        for (entry, found) in self.job.inputs.iter().zip(rows.taken()) {
+            if found != entry.samples {
+                return Err(MergeError::Samples { block: entry.id, found, stated: entry.samples });
             }
         }
         Ok(())

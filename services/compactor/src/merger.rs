@@ -76,38 +76,38 @@ impl Merger {
         }
     }
 
-    /// Merges all that is to be merged, in every workspace; gives the last failure of any of them, which keeps no other from its
-    /// turn. Fails if the bucket cannot be listed at all.
+    /// Merges all that is to be merged, in every workspace; gives the first failure that only an operator can mend or that may last.
+    /// None keeps another merge from its turn. Fails if the bucket cannot be listed at all.
     pub async fn round(&self) -> Result<Option<MergeError>, ManifestError> {
         let listed = self.store.list_with_delimiter(Some(&layout::workspaces_prefix())).await?;
-        let mut failure = None;
+        let mut first = None;
         for workspace in listed.common_prefixes.iter().filter_map(layout::parse_workspace) {
-            if let Err(error) = self.workspace(workspace).await {
+            for error in self.workspace(workspace).await {
                 let reason = reason(&error);
                 self.metrics.failed(reason);
                 if !matches!(error, MergeError::Refused(_) | MergeError::Stopping) {
                     tracing::warn!(%workspace, %error, reason, "blocks are not merged; the next round tries again");
-                    failure = Some(error);
+                    first.get_or_insert(error);
                 }
             }
-            self.metrics.pending.set(0);
         }
-        Ok(failure)
+        Ok(first)
     }
 
-    /// Merges what is to be merged in one workspace. A job that fails keeps no other from its turn.
-    async fn workspace(&self, workspace: WorkspaceId) -> Result<(), MergeError> {
-        let manifest = self.manifests.follow(workspace, Freshness::Newest).await?;
-        let jobs = jobs(&manifest, self.block_bytes);
-        let (mut left, mut result) = (jobs.len(), Ok(()));
-        for job in jobs {
-            self.metrics.pending.set(left as i64);
-            if let Err(error) = self.merge(workspace, job).await {
-                result = Err(error);
-            }
-            left -= 1;
+    /// Merges what is to be merged in one workspace; gives what failed.
+    async fn workspace(&self, workspace: WorkspaceId) -> Vec<MergeError> {
+        let manifest = match self.manifests.follow(workspace, Freshness::Newest).await {
+            Ok(manifest) => manifest,
+            Err(error) => return vec![error.into()],
+        };
+        let mut failures = Vec::new();
+        let mut jobs = jobs(&manifest, self.block_bytes).into_iter();
+        while let Some(job) = jobs.next() {
+            self.metrics.pending.set(jobs.len() as i64 + 1);
+            failures.extend(self.merge(workspace, job).await.err());
         }
-        result
+        self.metrics.pending.set(0);
+        failures
     }
 
     async fn merge(&self, workspace: WorkspaceId, job: Job) -> Result<(), MergeError> {
@@ -131,7 +131,7 @@ impl Merger {
         };
         let runtime = Handle::current();
         let merged = spawn_blocking(move || runtime.block_on(merge.run())).await;
-        let outputs = merged.map_err(|_| MergeError::Stopping)??;
+        let outputs = merged.map_err(|_| MergeError::Lost)??;
         let (merged, written) = (outputs.len(), outputs.iter().map(|entry| entry.bytes).sum());
         self.commit(workspace, Edit::Compact { inputs, outputs }).await?;
         self.metrics.merges.inc();
@@ -163,6 +163,7 @@ fn reason(error: &MergeError) -> &'static str {
         MergeError::Block(_) | MergeError::Samples { .. } => "block",
         MergeError::Refused(_) | MergeError::Late(_) => "overtaken",
         MergeError::Stopping => "stopping",
+        MergeError::Lost => "lost",
     }
 }
 

@@ -10,6 +10,7 @@ use object_store::{ObjectStoreExt, PutPayload, memory::InMemory};
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
+use crate::metrics::ReasonLabel;
 
 /// Every sample of a workspace.
 type Samples = BTreeMap<(Labels, i64), Value>;
@@ -215,6 +216,11 @@ async fn a_day_becomes_one_block_or_one_for_each_part_of_the_hash_space() {
             entry.cuts.ranges().map(|(_, _, range)| (range.first.0, range.last.0)).collect::<Vec<_>>()
         };
         assert!(merged.iter().all(|entry| windows(entry) == [(0, 11)]), "every part has all cuts");
+        let has_column = |label| merged.iter().all(|entry| entry.column(label).is_some());
+        assert!(
+            has_column("job") && has_column("zone"),
+            "also a label that only half of the inputs have in a column"
+        );
         let metrics = &world.merger.metrics;
         assert_eq!((metrics.merges.get(), metrics.inputs.get()), (1, 12));
         assert_eq!(metrics.samples.get(), 12 * 200 * 4);
@@ -222,22 +228,26 @@ async fn a_day_becomes_one_block_or_one_for_each_part_of_the_hash_space() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_damaged_block_is_told_and_keeps_no_other_span_from_its_turn() {
+async fn damaged_blocks_are_told_and_keep_no_other_span_from_its_turn() {
     let mut world = World::new(1 << 30);
-    let damaged = world.cut(0, 0, &plain(0, 0..20)).await;
-    for number in 1..20 {
-        world.cut(0, number, &plain(number, 0..20)).await;
+    let mut ids = Vec::new();
+    for number in 0..32 {
+        ids.push(world.cut(0, number, &plain(number, 0..20)).await);
     }
-    let path = layout::block_data(workspace(), damaged);
-    let mut bytes = world.store.get(&path).await.expect("there").bytes().await.expect("read").to_vec();
-    bytes[40..400].fill(0xA5);
-    world.store.put(&path, PutPayload::from(bytes)).await.expect("put");
+    for damaged in [ids[0], ids[15]] {
+        let path = layout::block_data(workspace(), damaged);
+        let mut bytes = world.store.get(&path).await.expect("there").bytes().await.expect("read").to_vec();
+        bytes[40..400].fill(0xA5);
+        world.store.put(&path, PutPayload::from(bytes)).await.expect("put");
+    }
     let failure = world.merger.round().await.expect("a bucket").expect("a failure");
-    assert!(failure.to_string().contains(&damaged.to_string()), "{failure}");
+    assert!(failure.to_string().contains(&ids[0].to_string()), "{failure}");
+    let failures = &world.merger.metrics.failures;
+    assert_eq!(failures.get_or_create(&ReasonLabel { reason: "block" }).get(), 2, "none hides another");
     let manifest = world.manifest().await;
-    assert!(manifest.names(damaged), "what cannot be read stays");
-    assert_eq!(manifest.entries().filter(|entry| entry.level > 0).count(), 1, "windows 12 to 17");
-    assert_eq!(manifest.len(), 12 + 1 + 2);
+    assert!(manifest.names(ids[0]) && manifest.names(ids[15]), "what cannot be read stays");
+    assert_eq!(manifest.entries().filter(|entry| entry.level > 0).count(), 1, "windows 24 to 29");
+    assert_eq!(manifest.len(), 24 + 1 + 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -66,7 +66,7 @@ pub(crate) struct MergeMetrics {
     pub(crate) read_bytes: Counter,
     pub(crate) written_bytes: Counter,
     pub(crate) pending: Gauge,
-    failures: Family<ReasonLabel, Counter>,
+    pub(crate) failures: Family<ReasonLabel, Counter>,
 }
 
 impl MergeMetrics {
@@ -103,7 +103,7 @@ impl MergeMetrics {
         );
         registry.register(
             "merge_failures",
-            "Workspaces whose blocks a round could not all merge, by reason; the next round tries again, see the log",
+            "Merges that failed, by reason; the next round tries again, see the log",
             metrics.failures.clone(),
         );
         metrics

@@ -111,10 +111,12 @@ impl Blocks {
         range: TimeRange,
         budget: Budget,
     ) -> Result<Selection, BlockError> {
-        if let Some(known) = self.select_known(asked, question, range, budget) {
-            return known;
-        }
         let reader = self.open(asked).await?;
+        let key = (BlockKey::new(asked.workspace, asked.id, asked.bytes), question.name);
+        if let Some(found) = self.found.get(&key) {
+            self.metrics.found_hits.inc();
+            return reader.select_found(&found, range, budget);
+        }
         if !reader.footer().may_touch(range) {
             return reader.select(&question.matchers, range, budget).await;
         }
@@ -127,14 +129,13 @@ impl Blocks {
         let found = Arc::new(whole.found());
         let selection = reader.select_found(&found, range, budget);
         if found.memory_size() as u64 <= self.found.capacity() / MOST_OF_FOUND {
-            let key = BlockKey::new(asked.workspace, asked.id, asked.bytes);
-            self.found.insert((key, question.name), found);
+            self.found.insert(key, found);
             self.metrics.found_bytes.set(i64::try_from(self.found.weight()).unwrap_or(i64::MAX));
         }
         selection
     }
 
-    /// The same, if it is known already: nothing is read and nothing waited for.
+    /// As [`Self::select`], where everything is in memory: nothing is read and nothing waited for.
     pub(crate) fn select_known(
         &self,
         asked: AskedBlock,

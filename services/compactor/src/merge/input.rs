@@ -58,7 +58,7 @@ impl Input {
             if self.ended {
                 return Ok(None);
             }
-            match self.batches.recv().await.ok_or(MergeError::Stopping)?? {
+            match self.batches.recv().await.ok_or(MergeError::Lost)?? {
                 Some(rows) => self.rows = rows.into_iter(),
                 None => self.ended = true,
             }

@@ -134,37 +134,42 @@ impl DiskCache {
         pages
     }
 
-    fn queued(&self, key: PageKey) -> Option<Bytes> {
-        self.0.queue.lock().pages.get(&key).cloned()
-    }
-
     fn read_one(&self, key: PageKey) -> Option<Bytes> {
-        let inner = &self.0;
-        if let Some(bytes) = self.queued(key) {
-            return Some(bytes);
-        }
-        let found = inner.index.lock().read(key)?;
-        let mut bytes = vec![0; found.length as usize];
-        let read = inner.pages.read_exact_at(&mut bytes, u64::from(found.slot) * PAGE);
-        if read.is_ok() && key.checksum(&bytes) == found.checksum {
-            return Some(bytes.into());
-        }
-        self.drop_page(key, found, read.is_ok());
-        None
+        let fill = |bytes: &mut [u8], place| self.0.pages.read_exact_at(bytes, place).is_ok();
+        self.look_up(key, fill).unwrap_or_else(|(found, damaged)| {
+            self.drop_page(key, found, damaged);
+            None
+        })
     }
 
     /// `None` where the page cannot be had without waiting, or does not read back; `Some(None)` where it is not in the cache.
     fn read_one_at_once(&self, key: PageKey) -> Option<Option<Bytes>> {
+        let fill = |bytes: &mut [u8], place| {
+            let length = bytes.len();
+            let read = preadv2(&self.0.pages, &mut [IoSliceMut::new(bytes)], place, ReadWriteFlags::NOWAIT);
+            read.is_ok_and(|read| read == length)
+        };
+        self.look_up(key, fill).ok()
+    }
+
+    /// A page, if it is there: from the queue of writes, or as `fill` reads it from its place. One that does not read back is an error:
+    /// what is known of it, and whether it was read and is another.
+    fn look_up(
+        &self,
+        key: PageKey,
+        fill: impl FnOnce(&mut [u8], u64) -> bool,
+    ) -> Result<Option<Bytes>, (Stored, bool)> {
         let inner = &self.0;
-        if let Some(bytes) = self.queued(key) {
-            return Some(Some(bytes));
+        if let Some(bytes) = inner.queue.lock().pages.get(&key) {
+            return Ok(Some(bytes.clone()));
         }
-        let Some(found) = inner.index.lock().read(key) else { return Some(None) };
+        let Some(found) = inner.index.lock().read(key) else { return Ok(None) };
         let mut bytes = vec![0; found.length as usize];
-        let place = u64::from(found.slot) * PAGE;
-        let read = preadv2(&inner.pages, &mut [IoSliceMut::new(&mut bytes)], place, ReadWriteFlags::NOWAIT);
-        let whole = read.is_ok_and(|length| length == bytes.len()) && key.checksum(&bytes) == found.checksum;
-        whole.then(|| Some(bytes.into()))
+        let read = fill(&mut bytes, u64::from(found.slot) * PAGE);
+        if read && key.checksum(&bytes) == found.checksum {
+            return Ok(Some(bytes.into()));
+        }
+        Err((found, read))
     }
 
     /// Forgets a page that did not read back. If its slot was given to another page meanwhile, nothing is wrong.

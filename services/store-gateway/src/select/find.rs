@@ -87,17 +87,17 @@ pub(crate) async fn find(
     let counted = Counted { series: Arc::default(), limit: bounds.block_series };
     // What is known of a block takes less time than giving it to another thread does.
     let (mut found, mut unknown) = (Vec::new(), Vec::new());
-    for (place, block) in asked.into_iter().enumerate() {
+    for block in asked {
         match blocks.select_known(block, question, range, budget) {
             Some(selection) => {
                 let selection = selection.map_err(|error| blocks.explain(block, error, bounds))?;
                 counted.add(&selection)?;
-                found.push((place, (block, selection)));
+                found.push((block, selection));
             }
-            None => unknown.push((place, block)),
+            None => unknown.push(block),
         }
     }
-    let work = unknown.into_iter().map(|(place, block)| {
+    let work = unknown.into_iter().map(|block| {
         let (blocks, question, counted) = (Arc::clone(blocks), Arc::clone(question), counted.clone());
         let admission = Arc::clone(admission);
         async move {
@@ -105,12 +105,10 @@ pub(crate) async fn find(
             let selection = blocks.select(block, &question, range, budget).await;
             let selection = selection.map_err(|error| blocks.explain(block, error, bounds))?;
             counted.add(&selection)?;
-            Ok::<_, ReadError>((place, (block, selection)))
+            Ok::<_, ReadError>((block, selection))
         }
     });
     found.extend(workers.all(work, BLOCKS_AT_A_TIME).await?);
-    found.sort_unstable_by_key(|(place, _)| *place);
-    let mut found: Vec<_> = found.into_iter().map(|(_, found)| found).collect();
     found.retain(|(_, selection)| !selection.series().is_empty());
     // Taken, so that what several blocks have stays in memory once.
     let labels = |selection: &mut Selection| selection.take_series().into_iter().map(|series| series.labels);

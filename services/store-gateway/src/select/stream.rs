@@ -123,9 +123,10 @@ impl Sender {
         found: Found,
     ) -> Result<(), End> {
         let Found { labels, sources } = found;
+        // Reading begins while labels are sent.
+        let queues = Queue::begin_all(workers, blocks, sources, self.bounds).await?;
         self.send(Part::State(state)).await?;
         self.send_labels(labels).await?;
-        let queues = Queue::begin_all(workers, blocks, sources, self.bounds).await?;
         let mut merge = Merge::begin(queues).await?;
         let mut batch = Batch::default();
         let mut chunks = Vec::new();

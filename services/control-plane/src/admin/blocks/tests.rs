@@ -4,7 +4,6 @@ use std::fs;
 
 use narthex_block::{BlockSchema, BlockWriter, OwnedSamples, WriterSettings};
 use narthex_bucket::BucketUrl;
-use narthex_manifest::CutSet;
 use narthex_model::{Cut, Epoch, Labels, PartitionId, Window, WindowLength};
 use object_store::{ObjectStoreExt, path::Path};
 use tempfile::TempDir;
@@ -85,21 +84,8 @@ fn block(number: i64) -> (Vec<u8>, Entry) {
     let mut writer = BlockWriter::new(schema, window(), WriterSettings::default()).expect("a writer");
     writer.push(&labels, labels.series_hash(), samples.as_samples()).expect("in order");
     let (bytes, meta) = writer.finish().expect("finished");
-    let mut cuts = CutSet::default();
-    cuts.insert(Cut { partition: PartitionId(0), epoch: Epoch(1), window: Window(number) });
-    let entry = Entry {
-        id: id(number),
-        level: 0,
-        time: meta.time,
-        min_hash: meta.hashes.0,
-        max_hash: meta.hashes.1,
-        cuts,
-        series: meta.series,
-        samples: meta.samples,
-        bytes: meta.bytes,
-        footer_bytes: u32::try_from(meta.footer_length).expect("a footer"),
-        columns: Box::default(),
-    };
+    let cut = Cut { partition: PartitionId(0), epoch: Epoch(1), window: Window(number) };
+    let entry = Entry::of_block(id(number), cut.into(), &meta);
     (bytes, entry)
 }
 
