@@ -135,6 +135,13 @@ fn a_node_that_lost_its_disk_says_how_it_comes_back_and_does() {
         let (names, leader) = nodes(&cluster)?;
         let base = cluster.instance(&names[leader])?.base.clone();
         let made = cluster.api.create_workspace(&base, "before").await?;
+        until(&sandbox.clock, "all nodes on record", DEADLINE, async || {
+            let described: Value = serde_json::from_str(&cluster.admin(&["describe"])?)?;
+            let nodes = described["nodes"].as_array().context("nodes")?;
+            let all = nodes.iter().all(|node| node["on_record"] == true);
+            Ok(all.then_some(()).ok_or_else(|| described.to_string()))
+        })
+        .await?;
         let place = (leader + 1) % 3;
         let emptied = vec![names[place].clone()];
         cluster.kill(&emptied)?;

@@ -192,11 +192,15 @@ impl Node {
         if !self.desk.in_touch() {
             return Some(format!("no majority answers node {}, which leads", self.id));
         }
-        if self.desk.machine().view().state.setup.is_none() {
+        let records = self.desk.records_who_joined();
+        let view = self.desk.machine().view();
+        if view.state.setup.is_none() {
             let restoring = self.restore.as_ref().map(|restore| restore.progress());
             return Some(restoring.unwrap_or_else(|| "the leader has not set up the cluster yet".to_owned()));
         }
-        None
+        // Whoever waits for a node to be ready may rely on it that the others notice when it has lost its disk.
+        let recorded = !records || view.state.joined.contains(&self.id);
+        (!recorded).then(|| format!("the leader has not put on record yet that node {} takes part", self.id))
     }
 
     /// Completes when consensus has failed, where a restart is all that helps, or when the configuration contradicts what was

@@ -13,7 +13,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Ask, Desk, TRY_LIMIT, Told, ask::Miss};
-use crate::raft::{NodeId, from_payload, to_payload};
+use crate::{
+    raft::{NodeId, from_payload, to_payload},
+    state::Command,
+};
 
 /// How often the others are asked while none of them answers.
 const LOOK: Duration = Duration::from_millis(200);
@@ -89,6 +92,11 @@ impl Desk {
             Err(status) if status.code() == tonic::Code::Internal => Some(false),
             Err(_) => None,
         }
+    }
+
+    /// Whether a record of the nodes that joined is kept: all releases that take part know of it.
+    pub(crate) fn records_who_joined(&self) -> bool {
+        self.check_version(&Command::Joined { node: self.id }).is_ok()
     }
 
     /// Members that hold entries of the log and are not on record yet.
