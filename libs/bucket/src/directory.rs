@@ -3,6 +3,8 @@
 //! A write goes to a file beside its target (`NAME#1`), is synced, gets its name by rename or link, and the directory is
 //! synced. A process killed in between leaves the draft, which no list shows: drafts older than a day are swept at opening.
 
+mod at_once;
+
 use std::{
     fs, io,
     path::Path,
@@ -14,6 +16,7 @@ use std::{
 use narthex_model::TimestampMs;
 use object_store::local::LocalFileSystem;
 
+use self::at_once::AtOnce;
 use crate::{
     BucketError,
     uniform::{Deletes, Lists, Uniform},
@@ -47,7 +50,7 @@ pub(crate) fn open(directory: &Path, now: TimestampMs) -> Result<Uniform, Bucket
         }
     };
     thread::Builder::new().name("bucket-sweep".into()).spawn(sweep).map_err(wrong)?;
-    Ok(Uniform::new(Arc::new(store), Lists::Sorted, Deletes::Strict))
+    Ok(Uniform::new(Arc::new(AtOnce(store)), Lists::Sorted, Deletes::Strict))
 }
 
 /// Deletes drafts last written more than [`OLD`] before `now`, and tells how many.
