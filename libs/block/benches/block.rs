@@ -26,7 +26,7 @@ async fn read(reader: &BlockReader, matchers: &[Matcher]) -> usize {
     let mut samples = selection.into_samples();
     let mut count = 0;
     while let Some(batch) = samples.next_batch().await.expect("read") {
-        count += batch.iter().map(|slice| slice.samples.len()).sum::<usize>();
+        count += batch.slices().map(|slice| slice.samples.len()).sum::<usize>();
     }
     count
 }

@@ -36,7 +36,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 async fn drain(mut samples: SampleReader) -> u64 {
     let mut count = 0;
     while let Some(batch) = samples.next_batch().await.expect("read") {
-        count += batch.iter().map(|slice| slice.samples.len() as u64).sum::<u64>();
+        count += batch.slices().map(|slice| slice.samples.len() as u64).sum::<u64>();
     }
     count
 }

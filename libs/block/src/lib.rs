@@ -19,8 +19,8 @@ mod writer;
 pub use error::BlockError;
 pub use meta::{BlockMeta, LabelRange, MAX_BOUND_BYTES};
 pub use reader::{
-    BatchLimits, BlockReader, Budget, Footer, FoundSeries, RowSlice, SampleReader, SelectedSeries, Selection,
-    SeriesSlice,
+    BatchLimits, BlockReader, Budget, Footer, FoundSeries, RowSlice, SampleBatch, SampleReader,
+    SelectedSeries, Selection, SeriesSlice, StoredFloats, StoredSamples,
 };
 pub use samples::{OwnedSamples, SeriesSamples};
 pub use schema::{BlockSchema, FORMAT_VERSION, LabelCount, SchemaSettings};

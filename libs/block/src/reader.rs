@@ -4,6 +4,7 @@
 //! block, and memory is bounded by pages, row groups and the budget of the selection. The reader keeps nothing but
 //! the footer; share that between readers to save its request.
 
+mod batch;
 mod budget;
 mod cursor;
 mod fetch;
@@ -26,9 +27,10 @@ use object_store::{ObjectStore, path::Path};
 
 use self::footer::SharedFooter;
 pub use self::{
+    batch::{SampleBatch, SeriesSlice, StoredFloats, StoredSamples},
     budget::Budget,
     footer::Footer,
-    sample_reader::{BatchLimits, SampleReader, SeriesSlice},
+    sample_reader::{BatchLimits, SampleReader},
     select::{FoundSeries, SelectedSeries, Selection},
     slices::RowSlice,
 };

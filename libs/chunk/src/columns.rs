@@ -22,6 +22,49 @@ use crate::{
     decimal::{MAX_EXPONENT, from_decimal, to_decimal},
 };
 
+/// Largest exponent of decimals that come with one; [`MAX_EXPONENT`] is the largest that is looked for.
+const MAX_GIVEN_EXPONENT: u8 = 15;
+
+/// Floats, in the form that they have at hand.
+#[derive(Debug, Clone, Copy)]
+pub enum Floats<'a> {
+    /// Each is `decimal / 10^exponent`, the exponent is at most 15.
+    Decimals {
+        /// The integers.
+        decimals: &'a [i64],
+        /// The number of decimal places.
+        exponent: u8,
+    },
+    /// Doubles.
+    Doubles(&'a [f64]),
+}
+
+impl Floats<'_> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Decimals { decimals, .. } => decimals.len(),
+            Self::Doubles(doubles) => doubles.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Those from a place on.
+    #[must_use]
+    pub fn from(self, start: usize) -> Self {
+        match self {
+            Self::Decimals { decimals, exponent } => {
+                Self::Decimals { decimals: &decimals[start..], exponent }
+            }
+            Self::Doubles(doubles) => Self::Doubles(&doubles[start..]),
+        }
+    }
+}
+
 /// Most samples of a chunk.
 pub const MAX_COLUMN_SAMPLES: usize = 4096;
 
@@ -30,28 +73,28 @@ const DOUBLES: u8 = 255;
 
 /// Writes samples whose timestamps ascend strictly: the first of them, and how many there were where those are more than a chunk
 /// holds.
-pub fn encode_columns(timestamps: &[i64], values: &[f64]) -> (usize, Vec<u8>) {
+pub fn encode_columns(timestamps: &[i64], values: Floats<'_>) -> (usize, Vec<u8>) {
     let count = timestamps.len().min(values.len()).min(MAX_COLUMN_SAMPLES);
-    let (timestamps, values) = (&timestamps[..count], &values[..count]);
+    let timestamps = &timestamps[..count];
     debug_assert!(timestamps.is_sorted_by(|a, b| a < b));
     let mut out = Vec::with_capacity(32 + 4 * count);
     push_varint(&mut out, count as u64);
     push_varint(&mut out, zigzag(timestamps.first().copied().unwrap_or_default()));
-    let gaps = timestamps.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]) as u64);
-    let step = gaps.clone().min().unwrap_or_default();
+    let gap = |pair: &[i64]| pair[1].wrapping_sub(pair[0]) as u64;
+    let gaps = timestamps.windows(2).map(gap);
+    let (step, most) = gaps.clone().fold((u64::MAX, 0), |(least, most), gap| (least.min(gap), most.max(gap)));
+    let step = step.min(most);
     push_varint(&mut out, step);
-    put_packed(gaps.map(|gap| gap - step), &mut out);
-    match decimals(values) {
-        Some((exponent, decimals)) => {
-            let base = decimals.iter().copied().min().unwrap_or_default();
-            out.push(exponent);
-            push_varint(&mut out, zigzag(base));
-            put_packed(decimals.iter().map(|decimal| decimal.wrapping_sub(base) as u64), &mut out);
-        }
-        None => {
-            out.extend([DOUBLES, 8]);
-            out.extend(values.iter().flat_map(|value| value.to_bits().to_le_bytes()));
-        }
+    put_packed(most - step, gaps.map(|gap| gap - step), &mut out);
+    match values {
+        Floats::Decimals { decimals, exponent } => put_decimals(&decimals[..count], exponent, &mut out),
+        Floats::Doubles(doubles) => match decimals(&doubles[..count]) {
+            Some((exponent, decimals)) => put_decimals(&decimals, exponent, &mut out),
+            None => {
+                out.extend([DOUBLES, 8]);
+                out.extend(doubles[..count].iter().flat_map(|value| value.to_bits().to_le_bytes()));
+            }
+        },
     }
     (count, out)
 }
@@ -75,9 +118,20 @@ fn decimals(values: &[f64]) -> Option<(u8, Vec<i64>)> {
     }
 }
 
-fn put_packed(numbers: impl ExactSizeIterator<Item = u64> + Clone, out: &mut Vec<u8>) {
-    let all = numbers.clone().fold(0, |all, number| all | number);
-    let width = ((64 - all.leading_zeros() as usize).div_ceil(8)).next_power_of_two() * usize::from(all > 0);
+fn put_decimals(decimals: &[i64], exponent: u8, out: &mut Vec<u8>) {
+    let range = |(least, most): (i64, i64), decimal: &i64| (least.min(*decimal), most.max(*decimal));
+    let (least, most) = decimals.iter().fold((i64::MAX, i64::MIN), range);
+    let base = least.min(most);
+    out.push(exponent);
+    push_varint(out, zigzag(base));
+    let above = decimals.iter().map(|decimal| decimal.wrapping_sub(base) as u64);
+    put_packed(most.wrapping_sub(base) as u64, above, out);
+}
+
+/// Writes numbers of which none is above `most`.
+fn put_packed(most: u64, numbers: impl ExactSizeIterator<Item = u64>, out: &mut Vec<u8>) {
+    let width =
+        ((64 - most.leading_zeros() as usize).div_ceil(8)).next_power_of_two() * usize::from(most > 0);
     out.push(width as u8);
     let start = out.len();
     out.resize(start + width * numbers.len(), 0);
@@ -155,7 +209,8 @@ impl<'a> Columns<'a> {
         }
         let (first, step) = (unzigzag(cursor.varint()?), cursor.varint()?);
         let gaps = Packed::read(&mut cursor, count - 1)?;
-        let exponent = cursor.byte().filter(|exponent| *exponent <= MAX_EXPONENT || *exponent == DOUBLES)?;
+        let exponent =
+            cursor.byte().filter(|exponent| *exponent <= MAX_GIVEN_EXPONENT || *exponent == DOUBLES)?;
         let base = if exponent == DOUBLES { 0 } else { unzigzag(cursor.varint()?) };
         let values = Packed::read(&mut cursor, count)?;
         let whole = cursor.is_empty() && (exponent != DOUBLES || values.width == 8);
@@ -169,6 +224,34 @@ impl<'a> Columns<'a> {
 
     /// Appends all samples to two columns. Fails, with nothing of use appended, where timestamps do not ascend.
     pub fn append(&self, timestamps: &mut Vec<i64>, values: &mut Vec<f64>) -> Result<(), ChunkError> {
+        match i64::try_from(self.step) {
+            Ok(step) if self.gaps.width == 0 => self.append_steady(step, timestamps)?,
+            _ => self.append_gaps(timestamps)?,
+        }
+        values.reserve(self.count());
+        let decimal = |number: u64| self.base.wrapping_add(number as i64);
+        match self.exponent {
+            DOUBLES => self.values.extend(values, f64::from_bits),
+            0 => self.values.extend(values, |number| decimal(number) as f64),
+            exponent => {
+                self.values.extend(values, |number| f64::from_bits(from_decimal(decimal(number), exponent)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Timestamps of which each is a step after the one before.
+    fn append_steady(&self, step: i64, timestamps: &mut Vec<i64>) -> Result<(), ChunkError> {
+        let steps = self.count() as i64 - 1;
+        let last = step.checked_mul(steps).and_then(|all| self.first.checked_add(all));
+        if last.is_none() || (step == 0 && steps > 0) {
+            return Err(ChunkError::Malformed);
+        }
+        timestamps.extend((0..=steps).map(|at| self.first + at * step));
+        Ok(())
+    }
+
+    fn append_gaps(&self, timestamps: &mut Vec<i64>) -> Result<(), ChunkError> {
         let start = timestamps.len();
         timestamps.reserve(self.count());
         timestamps.push(self.first);
@@ -181,19 +264,7 @@ impl<'a> Columns<'a> {
             *place = next;
             at = next;
         }
-        if !ascends {
-            return Err(ChunkError::Malformed);
-        }
-        values.reserve(self.count());
-        let decimal = |number: u64| self.base.wrapping_add(number as i64);
-        match self.exponent {
-            DOUBLES => self.values.extend(values, f64::from_bits),
-            0 => self.values.extend(values, |number| decimal(number) as f64),
-            exponent => {
-                self.values.extend(values, |number| f64::from_bits(from_decimal(decimal(number), exponent)));
-            }
-        }
-        Ok(())
+        if ascends { Ok(()) } else { Err(ChunkError::Malformed) }
     }
 }
 
@@ -234,13 +305,26 @@ mod tests {
             }
             let timestamps: Vec<i64> = timestamps.into_iter().collect();
             let values = &values[..timestamps.len()];
-            let (count, data) = encode_columns(&timestamps, values);
+            let (count, data) = encode_columns(&timestamps, Floats::Doubles(values));
             prop_assert_eq!(count, timestamps.len());
             let bits: Vec<u64> = values.iter().map(|value| value.to_bits()).collect();
             prop_assert_eq!(read(&data), Ok((timestamps, bits)));
             for cut in 0..data.len() {
                 prop_assert!(read(&data[..cut]).is_err(), "cut off after {cut}");
             }
+        }
+
+        #[test]
+        fn decimals_become_the_doubles_that_they_stand_for(
+            decimals in prop_oneof![vec(any::<i64>(), 1..50), vec(-1_000i64..1_000, 1..50)],
+            exponent in 0u8..=15,
+        ) {
+            let timestamps: Vec<i64> = (0..decimals.len() as i64).map(|at| at * at).collect();
+            let (count, data) = encode_columns(&timestamps, Floats::Decimals { decimals: &decimals, exponent });
+            prop_assert_eq!(count, decimals.len());
+            let power = 10f64.powi(exponent.into());
+            let bits = decimals.iter().map(|decimal| (*decimal as f64 / power).to_bits()).collect();
+            prop_assert_eq!(read(&data), Ok((timestamps, bits)));
         }
 
         #[test]
@@ -255,7 +339,7 @@ mod tests {
     #[test]
     fn a_steady_series_takes_no_bytes_for_its_samples_and_chunks_are_bounded() {
         let timestamps: Vec<i64> = (0..5_000).map(|at| at * 60_000).collect();
-        let (count, data) = encode_columns(&timestamps, &[7.5; 5_000]);
+        let (count, data) = encode_columns(&timestamps, Floats::Doubles(&[7.5; 5_000]));
         assert_eq!(count, MAX_COLUMN_SAMPLES);
         assert!(data.len() < 16, "{} bytes", data.len());
         assert_eq!(read(&data).expect("reads").0, timestamps[..count]);
@@ -263,11 +347,11 @@ mod tests {
 
     #[test]
     fn times_that_stand_still_or_end_are_refused() {
-        let (_, mut data) = encode_columns(&[5, 10, 15], &[1.0; 3]);
+        let (_, mut data) = encode_columns(&[5, 10, 15], Floats::Doubles(&[1.0; 3]));
         assert_eq!(data[..4], [3, 10, 5, 0]);
         data[2] = 0;
         assert_eq!(read(&data), Err(ChunkError::Malformed), "no gap");
-        let (_, mut data) = encode_columns(&[i64::MAX - 1, i64::MAX], &[1.0; 2]);
+        let (_, mut data) = encode_columns(&[i64::MAX - 1, i64::MAX], Floats::Doubles(&[1.0; 2]));
         let step = data.iter().position(|byte| *byte == 1).expect("the step");
         data[step] = 2;
         assert_eq!(read(&data), Err(ChunkError::Malformed), "beyond the end of time");

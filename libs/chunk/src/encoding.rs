@@ -147,7 +147,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{HistogramState, encode_columns, encode_floats, encode_raw};
+    use crate::{Floats, HistogramState, encode_columns, encode_floats, encode_raw};
 
     #[test]
     fn descriptions_must_agree() {
@@ -168,7 +168,7 @@ mod tests {
         let raw: Bytes = encode_raw([(1, -0.0)]).into();
         let chunk = check_chunk(Encoding::RawFloats.tag(), 1, 1, 1, raw).expect("raw");
         assert_eq!(chunk.samples(), Ok(vec![(1, Value::Float(-0.0))]));
-        let columns: Bytes = encode_columns(&[3, 9], &[1.5, 2.5]).1.into();
+        let columns: Bytes = encode_columns(&[3, 9], Floats::Doubles(&[1.5, 2.5])).1.into();
         let chunk = check_chunk(Encoding::Columns.tag(), 2, 3, 9, columns).expect("columns");
         assert_eq!(chunk.samples(), Ok(vec![(3, Value::Float(1.5)), (9, Value::Float(2.5))]));
         let histogram = Histogram { sum: 3.0, ..Histogram::default() };

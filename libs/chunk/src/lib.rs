@@ -15,7 +15,7 @@ mod float;
 mod histogram;
 mod raw;
 
-pub use columns::{Columns, MAX_COLUMN_SAMPLES, encode_columns};
+pub use columns::{Columns, Floats, MAX_COLUMN_SAMPLES, encode_columns};
 pub use digest::SetHash;
 pub use encoding::{Chunk, ChunkError, Encoding, check_chunk};
 pub use float::{FloatIter, FloatState, MAX_RECORD_BYTES, Refused, encode_floats};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use narthex_chunk::{Chunk, Encoding, encode_columns, encode_floats};
+use narthex_chunk::{Chunk, Encoding, Floats, encode_columns, encode_floats};
 use narthex_model::TimeRange;
 use narthex_promql::SeriesData;
 use narthex_pushdown::append;
@@ -28,7 +28,7 @@ proptest! {
         let chunk = |samples: &[(i64, f64)], encoding| {
             let (timestamps, values): (Vec<i64>, Vec<f64>) = samples.iter().copied().unzip();
             let data = match encoding {
-                Encoding::Columns => encode_columns(&timestamps, &values).1,
+                Encoding::Columns => encode_columns(&timestamps, Floats::Doubles(&values)).1,
                 _ => encode_floats(samples.iter().copied()).expect("ascends"),
             };
             let (min_ms, max_ms) = (timestamps[0], timestamps[timestamps.len() - 1]);
@@ -50,7 +50,7 @@ proptest! {
 
 #[test]
 fn a_description_that_lies_is_refused() {
-    let data = encode_columns(&[10, 20, 30], &[1.0, 2.0, 3.0]).1;
+    let data = encode_columns(&[10, 20, 30], Floats::Doubles(&[1.0, 2.0, 3.0])).1;
     let sound = Chunk { encoding: Encoding::Columns, samples: 3, min_ms: 10, max_ms: 30, data: data.into() };
     let refused = |chunk: &Chunk| append(chunk, TimeRange::ALL, &mut SeriesData::default()).is_err();
     assert!(!refused(&sound));

@@ -93,15 +93,16 @@ impl GatewayService {
             ..self.bounds()
         };
         let turn = self.enter(&asked).await?;
-        let parts = Arc::clone(&self.0);
-        let search = async move {
-            let Parts { workers, blocks, admission, .. } = &*parts;
-            find(workers, blocks, admission, asked.blocks, &question, asked.range, bounds).await
+        let (parts, state) = (Arc::clone(&self.0), self.state());
+        let answer = async move {
+            let Parts { workers, blocks, admission, metrics, .. } = &*parts;
+            let found =
+                find(workers, blocks, admission, asked.blocks, &question, asked.range, bounds).await?;
+            let memory = turn.reserve(found.memory()).await?;
+            let held = Held { turn, memory };
+            Ok::<_, ReadError>(stream(workers, blocks, state, found, bounds, held, metrics.clone()).await)
         };
-        let Parts { workers, blocks, metrics, .. } = &*self.0;
-        let found = workers.spawn(search).result().await.map_err(ReadError::from)??;
-        let memory = turn.reserve(found.memory()).await?;
-        Ok(stream(workers, blocks, self.state(), found, bounds, Held { turn, memory }, metrics.clone()))
+        Ok(self.0.workers.spawn(answer).result().await.map_err(ReadError::from)??)
     }
 
     async fn series_messages(&self, request: SeriesRequest) -> Result<SeriesStream, Status> {

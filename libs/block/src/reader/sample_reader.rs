@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use narthex_model::{TimeRange, stale_marker};
 
 use super::{
+    batch::SampleBatch,
     cursor::Cursor,
     fetch::{Fetched, Wanted, fetch},
     footer::{Footer, PageRef},
     histograms::HistogramCursors,
     select::{SelectedRow, SelectedSeries, Selection},
 };
-use crate::{BlockError, OwnedSamples, decimal, error::Damage, page::ListPage, schema::Column};
+use crate::{BlockError, decimal, error::Damage, page::ListPage, schema::Column};
 
 /// When a batch ends; it has at least one row, and is read in whole pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,15 +27,6 @@ impl Default for BatchLimits {
     fn default() -> Self {
         Self { bytes: 8 << 20, samples: 1 << 19 }
     }
-}
-
-/// Samples of one series in one window.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeriesSlice {
-    /// Place of the series in [`SampleReader::series`].
-    pub series: usize,
-    /// Its samples inside of the selected range; may be empty.
-    pub samples: OwnedSamples,
 }
 
 /// Gives the samples of a selection, in the order of its series and then of time.
@@ -71,7 +63,7 @@ impl SampleReader {
     }
 
     /// The next samples, or `None` after the last. Decoding takes a few nanoseconds of processor time per sample.
-    pub async fn next_batch(&mut self) -> Result<Option<Vec<SeriesSlice>>, BlockError> {
+    pub async fn next_batch(&mut self) -> Result<Option<SampleBatch>, BlockError> {
         if self.next >= self.selection.rows.len() {
             return Ok(None);
         }
@@ -79,11 +71,10 @@ impl SampleReader {
         let reader = self.selection.reader.clone();
         let fetched = fetch(reader.store(), reader.path(), wanted, &mut self.selection.budget).await?;
         self.fetched.merge(fetched);
-        let mut batch = Vec::with_capacity(end - self.next);
+        let mut batch = SampleBatch::default();
         for at in self.next..end {
             let row = self.selection.rows[at];
-            let samples = self.read(row).map_err(|damage| damage.at(reader.path()))?;
-            batch.push(SeriesSlice { series: row.series as usize, samples });
+            self.read(row, &mut batch).map_err(|damage| damage.at(reader.path()))?;
         }
         self.next = end;
         self.forget();
@@ -120,16 +111,16 @@ impl SampleReader {
         (wanted, end)
     }
 
-    fn read(&mut self, row: SelectedRow) -> Result<OwnedSamples, Damage> {
+    fn read(&mut self, row: SelectedRow, batch: &mut SampleBatch) -> Result<(), Damage> {
         let cursors = self.groups.get_mut(&row.group).ok_or_else(|| Damage::new("a row group is missing"))?;
-        let mut samples = OwnedSamples::default();
+        batch.begin_row(row.series as usize);
         if row.floats > 0 {
-            cursors.read_floats(row, &self.fetched, self.selection.range, &mut samples)?;
+            cursors.read_floats(row, &self.fetched, self.selection.range, batch)?;
         }
         if let (true, Some(histograms)) = (row.histograms > 0, &mut cursors.histograms) {
-            samples.histograms = histograms.read(row, &self.fetched, self.selection.range)?;
+            batch.add_histograms(histograms.read(row, &self.fetched, self.selection.range)?);
         }
-        Ok(samples)
+        Ok(())
     }
 
     /// Drops pages and row groups that no later row needs.
@@ -179,7 +170,7 @@ impl GroupCursors {
         row: SelectedRow,
         fetched: &Fetched,
         range: TimeRange,
-        samples: &mut OwnedSamples,
+        batch: &mut SampleBatch,
     ) -> Result<(), Damage> {
         let at = u64::from(row.row);
         let (page, place) = self.timestamps.at(at, fetched)?;
@@ -194,7 +185,7 @@ impl GroupCursors {
             return Ok(());
         }
         let uneven = || Damage::new("a row has another number of values than of timestamps");
-        samples.timestamps = timestamps[start..end].to_vec();
+        let within = &timestamps[start..end];
         if row.exponent >= 0 {
             let power = decimal::power_of(row.exponent).ok_or_else(|| Damage::new("an unknown exponent"))?;
             let (page, place) = self.decimals.at(at, fetched)?;
@@ -202,30 +193,28 @@ impl GroupCursors {
             if list.len() != timestamps.len() {
                 return Err(uneven());
             }
-            samples.values = match list.dense() {
-                Some(list) => list[start..end].iter().map(|one| decimal::from_decimal(*one, power)).collect(),
+            match list.dense() {
+                Some(list) => batch.add_decimals(within, &list[start..end], row.exponent as u8),
                 None => {
                     let double = |one: Option<i64>| {
                         one.map_or(stale_marker(), |one| decimal::from_decimal(one, power))
                     };
-                    list.iter().map(double).skip(start).take(end - start).collect()
+                    batch.add_doubles(within, list.iter().map(double).skip(start).take(end - start));
                 }
-            };
+            }
         } else {
             let (page, place) = self.values.at(at, fetched)?;
             let list = page.row(place);
             if list.len() != timestamps.len() {
                 return Err(uneven());
             }
-            samples.values = match list.dense() {
-                Some(list) => list[start..end].to_vec(),
-                None => list
-                    .iter()
-                    .map(|one| one.unwrap_or(stale_marker()))
-                    .skip(start)
-                    .take(end - start)
-                    .collect(),
-            };
+            match list.dense() {
+                Some(list) => batch.add_doubles(within, list[start..end].iter().copied()),
+                None => {
+                    let double = |one: Option<f64>| one.unwrap_or(stale_marker());
+                    batch.add_doubles(within, list.iter().map(double).skip(start).take(end - start));
+                }
+            }
         }
         Ok(())
     }

@@ -196,8 +196,8 @@ impl Selection {
             self.series.iter().map(|series| (series.labels.clone(), OwnedSamples::default())).collect();
         let mut samples = self.into_samples();
         while let Some(batch) = samples.next_batch().await? {
-            for slice in batch {
-                all[slice.series].1.append(slice.samples);
+            for slice in batch.slices() {
+                all[slice.series].1.append(slice.samples.to_owned());
             }
         }
         all.retain(|(_, samples)| !samples.is_empty());

@@ -1,8 +1,8 @@
 //! Matchers, time ranges, label interfaces and budgets, against the plainest implementation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use narthex_block::{BatchLimits, BlockError, Budget};
+use narthex_block::{BatchLimits, BlockError, Budget, OwnedSamples, SampleBatch, SeriesSlice};
 use narthex_model::{MatchOp, Matcher, TimeRange};
 use proptest::{collection::vec, prelude::*};
 
@@ -100,8 +100,11 @@ proptest! {
             let find = || reader.select(&[], TimeRange::ALL, Budget::default());
             let mut whole = find().await.expect("selected").into_samples();
             let mut rows = Vec::new();
+            let rows_of = |batch: &SampleBatch| -> Vec<_> {
+                batch.slices().map(|slice| (slice.series, slice.samples.to_owned())).collect()
+            };
             while let Some(batch) = whole.next_batch().await.expect("read") {
-                rows.extend(batch);
+                rows.extend(rows_of(&batch));
             }
             let mut selection = find().await.expect("selected");
             let series = selection.take_series();
@@ -109,12 +112,37 @@ proptest! {
             let mut parts = selection.into_batches(BatchLimits { bytes, samples });
             let mut batches = Vec::new();
             while let Some(batch) = parts.next_batch().await.expect("read") {
-                batches.push(batch);
+                batches.push(rows_of(&batch));
             }
             (rows, batches)
         });
         prop_assert!(batches.iter().all(|batch| !batch.is_empty()));
         prop_assert_eq!(batches.concat(), rows);
+    }
+
+    #[test]
+    fn rows_of_a_series_are_taken_as_one(content in content(0..10), schema in schema()) {
+        let (block, meta) = write(&content, schema, small_pages());
+        block_on(async {
+            let reader = open(block, meta.footer_length).await.expect("opens");
+            let selection = reader.select(&[], TimeRange::ALL, Budget::default()).await.expect("selected");
+            let mut samples = selection.into_samples();
+            while let Some(batch) = samples.next_batch().await.expect("read") {
+                let (mut single, mut joined) = (BTreeMap::new(), BTreeMap::new());
+                let add = |all: &mut BTreeMap<usize, OwnedSamples>, slice: SeriesSlice<'_>| {
+                    all.entry(slice.series).or_default().append(slice.samples.to_owned());
+                };
+                batch.slices().for_each(|slice| add(&mut single, slice));
+                let mut row = 0;
+                while row < batch.len() {
+                    let run = batch.run(row);
+                    assert!(run.start == row && row < run.end && run.end <= batch.len());
+                    row = run.end;
+                    add(&mut joined, batch.slice(run));
+                }
+                assert_eq!(joined, single);
+            }
+        });
     }
 
     #[test]

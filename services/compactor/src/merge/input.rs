@@ -88,14 +88,14 @@ async fn read(
         let series = selection.take_series();
         let mut batches = selection.into_batches(BATCH);
         while let Some(batch) = batches.next_batch().await? {
-            let rows = batch.into_iter().filter_map(|slice| {
-                let time = slice.samples.as_samples().time_range()?;
+            let rows = batch.slices().filter_map(|slice| {
+                let time = slice.samples.time_range()?;
                 let series = &series[slice.series];
                 Some(Row {
                     labels: series.labels.clone(),
                     hash: series.hash,
                     window: window.window(time.min),
-                    samples: slice.samples,
+                    samples: slice.samples.to_owned(),
                 })
             });
             if sender.send(Ok(Some(rows.collect()))).await.is_err() {

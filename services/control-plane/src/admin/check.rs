@@ -52,7 +52,7 @@ async fn read(store: Arc<dyn ObjectStore>, workspace: WorkspaceId, entry: &Entry
         block.select(&[], TimeRange::ALL, Budget::default()).await?.into_batches(BatchLimits::default());
     let mut samples = 0;
     while let Some(batch) = batches.next_batch().await? {
-        samples += batch.iter().map(|slice| slice.samples.len() as u64).sum::<u64>();
+        samples += batch.slices().map(|slice| slice.samples.len() as u64).sum::<u64>();
     }
     Ok(samples)
 }

@@ -1,10 +1,10 @@
-//! Rows of samples as chunks: pure. A row is a series in a window, so chunks made of one never cross a window.
+//! Samples of a series as chunks: pure.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use narthex_block::OwnedSamples;
-use narthex_chunk::{Encoding, HistogramState, encode_columns};
+use narthex_block::{StoredFloats, StoredSamples};
+use narthex_chunk::{Encoding, Floats, HistogramState, encode_columns};
 use narthex_model::Histogram;
 use narthex_rpc::v1::Chunk;
 
@@ -13,19 +13,27 @@ const CHUNK_HISTOGRAMS: usize = 4096;
 /// Bytes after which a chunk of histograms ends: one of them can be as large as all others of a series.
 const HISTOGRAM_CHUNK_BYTES: usize = 256 << 10;
 
-/// Appends the chunks of a row.
-pub(super) fn encode_row(series: u32, row: &OwnedSamples, chunks: &mut Vec<Chunk>) {
-    let mut rest: (&[i64], &[f64]) = (&row.timestamps, &row.values);
-    while !rest.0.is_empty() {
-        let (taken, data) = encode_columns(rest.0, rest.1);
-        chunks.push(chunk(series, Encoding::Columns, (rest.0[0], rest.0[taken - 1]), taken, data));
-        rest = (&rest.0[taken..], &rest.1[taken..]);
+/// Appends the chunks of samples.
+pub(super) fn encode(series: u32, samples: StoredSamples<'_>, chunks: &mut Vec<Chunk>) {
+    let (mut timestamps, mut floats) = (samples.timestamps, floats_of(samples.floats));
+    while !timestamps.is_empty() {
+        let (taken, data) = encode_columns(timestamps, floats);
+        let time = (timestamps[0], timestamps[taken - 1]);
+        chunks.push(chunk(series, Encoding::Columns, time, taken, data));
+        (timestamps, floats) = (&timestamps[taken..], floats.from(taken));
     }
-    let mut rest: &[(i64, Arc<Histogram>)] = &row.histograms;
+    let mut rest: &[(i64, Arc<Histogram>)] = samples.histograms;
     while !rest.is_empty() {
         let (taken, data) = histogram_chunk(rest);
         chunks.push(chunk(series, Encoding::Histograms, (rest[0].0, rest[taken - 1].0), taken, data));
         rest = &rest[taken..];
+    }
+}
+
+fn floats_of(stored: StoredFloats<'_>) -> Floats<'_> {
+    match stored {
+        StoredFloats::Decimals { decimals, exponent } => Floats::Decimals { decimals, exponent },
+        StoredFloats::Doubles(doubles) => Floats::Doubles(doubles),
     }
 }
 
@@ -57,6 +65,7 @@ fn histogram_chunk(samples: &[(i64, Arc<Histogram>)]) -> (usize, Vec<u8>) {
 mod tests {
     use std::collections::BTreeMap;
 
+    use narthex_block::OwnedSamples;
     use narthex_chunk::{MAX_COLUMN_SAMPLES, check_chunk};
     use narthex_model::{Value, resolve};
     use proptest::{collection::vec, prelude::*};
@@ -113,7 +122,7 @@ mod tests {
             let time = merged.as_samples().time_range().map(|time| (time.min.0, time.max.0));
             prop_assert_eq!(time, expected.keys().next().copied().zip(expected.keys().last().copied()));
             let mut chunks = Vec::new();
-            encode_row(7, &merged, &mut chunks);
+            encode(7, (&merged).into(), &mut chunks);
             prop_assert!(chunks.iter().all(|chunk| chunk.series == 7));
             // Values are equal by their bits.
             prop_assert_eq!(decoded(&chunks), expected);
@@ -129,7 +138,7 @@ mod tests {
             histograms: Vec::new(),
         };
         let mut chunks = Vec::new();
-        encode_row(0, &row, &mut chunks);
+        encode(0, (&row).into(), &mut chunks);
         assert_eq!(chunks.len(), 4);
         assert_eq!(chunks.iter().map(|chunk| chunk.samples as usize).sum::<usize>(), samples);
         assert_eq!(decoded(&chunks).len(), samples);
@@ -138,7 +147,7 @@ mod tests {
     #[test]
     fn no_samples_have_no_time_and_no_chunk() {
         let mut chunks = Vec::new();
-        encode_row(0, &OwnedSamples::default(), &mut chunks);
+        encode(0, (&OwnedSamples::default()).into(), &mut chunks);
         assert!(chunks.is_empty());
         assert_eq!(OwnedSamples::default().as_samples().time_range(), None);
     }

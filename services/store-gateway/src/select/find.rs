@@ -10,7 +10,7 @@ use narthex_model::{Labels, TimeRange};
 
 use super::{
     labels::{Merged, merge_labels},
-    queue::BATCH,
+    queue::{BATCH, FEW},
 };
 use crate::{
     admission::Admission,
@@ -36,6 +36,17 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// Whether there is so little to read that no other task is asked to.
+    pub(super) fn is_few(&self) -> bool {
+        let (samples, bytes) = self.sources.iter().fold((0u64, 0u64), |(samples, bytes), source| {
+            (
+                samples.saturating_add(source.selection.samples()),
+                bytes.saturating_add(source.selection.bytes()),
+            )
+        });
+        samples <= FEW.samples && bytes <= FEW.bytes
+    }
+
     /// About the memory that sending it takes: labels, three batches of rows for each block, and decoded pages.
     pub(crate) fn memory(&self) -> u64 {
         let labels = self.labels.iter().map(|labels| labels.as_bytes().len() as u64 + LABELS_OVERHEAD);

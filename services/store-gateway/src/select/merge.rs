@@ -1,29 +1,27 @@
-//! All rows of all blocks in the order of series, then time; rows that overlap come together.
+//! The samples of all blocks in the order of series, then time; those that overlap come together.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use narthex_block::OwnedSamples;
-
-use super::queue::{Queue, Row};
+use super::queue::{Queue, Run};
 use crate::blocks::ReadError;
 
-/// The next row of each queue, the first of them on top.
+/// The next run of each queue, the first of them on top.
 #[derive(Debug)]
 pub(super) struct Merge {
     queues: Vec<Queue>,
     heads: BinaryHeap<Reverse<Head>>,
 }
 
-/// A row by its place in the order.
+/// A run by its place in the order.
 #[derive(Debug)]
 struct Head {
-    row: Row,
+    run: Run,
     queue: usize,
 }
 
 impl Head {
     fn key(&self) -> (u32, i64, usize) {
-        (self.row.series, self.row.first, self.queue)
+        (self.run.series, self.run.first, self.queue)
     }
 }
 
@@ -48,38 +46,40 @@ impl Ord for Head {
 }
 
 impl Merge {
-    /// Waits for the first row of every queue; all of them are reading already.
+    /// Waits for the first run of every queue; all of them are reading already.
     pub(super) async fn begin(mut queues: Vec<Queue>) -> Result<Self, ReadError> {
         let mut heads = BinaryHeap::with_capacity(queues.len());
-        for (queue, rows) in queues.iter_mut().enumerate() {
-            if let Some(row) = rows.next().await? {
-                heads.push(Reverse(Head { row, queue }));
+        for (queue, runs) in queues.iter_mut().enumerate() {
+            if let Some(run) = runs.next().await? {
+                heads.push(Reverse(Head { run, queue }));
             }
         }
         Ok(Self { queues, heads })
     }
 
-    /// The next series and its next rows: one, or several that overlap in time.
-    pub(super) async fn next(&mut self) -> Result<Option<(u32, Vec<OwnedSamples>)>, ReadError> {
-        let Some(Row { series, last, samples, .. }) = self.take().await? else { return Ok(None) };
-        let (mut last, mut rows) = (last, vec![samples]);
+    /// Puts the next samples of the next series in place of the runs: one, or several that overlap in time. None at the end.
+    pub(super) async fn next(&mut self, runs: &mut Vec<Run>) -> Result<(), ReadError> {
+        runs.clear();
+        let Some(run) = self.take().await? else { return Ok(()) };
+        let (series, mut last) = (run.series, run.last);
+        runs.push(run);
         while let Some(Reverse(head)) = self.heads.peek()
-            && head.row.series == series
-            && head.row.first <= last
+            && head.run.series == series
+            && head.run.first <= last
         {
-            if let Some(row) = self.take().await? {
-                last = last.max(row.last);
-                rows.push(row.samples);
+            if let Some(run) = self.take().await? {
+                last = last.max(run.last);
+                runs.push(run);
             }
         }
-        Ok(Some((series, rows)))
+        Ok(())
     }
 
-    async fn take(&mut self) -> Result<Option<Row>, ReadError> {
-        let Some(Reverse(Head { row, queue })) = self.heads.pop() else { return Ok(None) };
-        if let Some(row) = self.queues[queue].next().await? {
-            self.heads.push(Reverse(Head { row, queue }));
+    async fn take(&mut self) -> Result<Option<Run>, ReadError> {
+        let Some(Reverse(Head { run, queue })) = self.heads.pop() else { return Ok(None) };
+        if let Some(run) = self.queues[queue].next().await? {
+            self.heads.push(Reverse(Head { run, queue }));
         }
-        Ok(Some(row))
+        Ok(Some(run))
     }
 }

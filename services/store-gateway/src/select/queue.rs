@@ -1,9 +1,9 @@
-//! The rows of one block on their way: read ahead by a task of its own, taken in the order of series and time. Where there are few, they
+//! The samples of one block on their way: read ahead by a task of its own, taken in the order of series and time. Where there are few, they
 //! are read at once by the task that takes them: telling another one would take longer.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, ops::Range, sync::Arc};
 
-use narthex_block::{BatchLimits, OwnedSamples, SampleReader, SeriesSlice};
+use narthex_block::{BatchLimits, SampleBatch, SampleReader, StoredSamples};
 use tokio::sync::mpsc;
 
 use super::find::Source;
@@ -16,27 +16,36 @@ use crate::{
 /// a batch mostly needs no more than what the page before it brought, so round trips do not add up.
 pub(super) const BATCH: BatchLimits = BatchLimits { bytes: 512 << 10, samples: 1 << 15 };
 
-/// Samples of a block, and bytes from its object, that are read at once.
-const FEW: BatchLimits = BatchLimits { bytes: 256 << 10, samples: 1 << 13 };
+/// Samples, and bytes from objects, that are read at once: of a block, and of all of them.
+pub(super) const FEW: BatchLimits = BatchLimits { bytes: 256 << 10, samples: 1 << 13 };
 
-/// A row: samples of one series in one window.
+/// Samples of one series: of a window, or of several that follow each other.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(super) struct Run {
     /// Place of the series among all series.
     pub(super) series: u32,
     pub(super) first: i64,
     pub(super) last: i64,
-    pub(super) samples: OwnedSamples,
+    batch: Arc<SampleBatch>,
+    rows: Range<usize>,
+}
+
+impl Run {
+    pub(super) fn samples(&self) -> StoredSamples<'_> {
+        self.batch.slice(self.rows.clone()).samples
+    }
 }
 
 /// What the reading task says: rows, and at the end `None`, without which the end is a failure.
-type Message = Result<Option<Vec<SeriesSlice>>, ReadError>;
+type Message = Result<Option<SampleBatch>, ReadError>;
 
 #[derive(Debug)]
 pub(super) struct Queue {
     /// What is still to come, if anything is.
     reading: Option<(mpsc::Receiver<Message>, Task<()>)>,
-    rows: VecDeque<SeriesSlice>,
+    batches: VecDeque<Arc<SampleBatch>>,
+    /// The next row of the first batch.
+    row: usize,
     places: Vec<u32>,
 }
 
@@ -61,12 +70,12 @@ impl Queue {
 
     async fn read(blocks: &Blocks, source: Source, bounds: Bounds) -> Result<Self, ReadError> {
         let Source { block, selection, places } = source;
-        let (mut samples, mut rows) = (selection.into_batches(BATCH), VecDeque::new());
+        let (mut samples, mut batches) = (selection.into_batches(BATCH), VecDeque::new());
         let explain = |error| blocks.explain(block, error, bounds);
         while let Some(batch) = samples.next_batch().await.map_err(explain)? {
-            rows.extend(batch);
+            batches.push_back(Arc::new(batch));
         }
-        Ok(Self { reading: None, rows, places })
+        Ok(Self { reading: None, batches, row: 0, places })
     }
 
     /// Begins to read a block. One batch is read ahead of the one that is being taken.
@@ -75,21 +84,30 @@ impl Queue {
         let (sender, messages) = mpsc::channel(1);
         let samples = selection.into_batches(BATCH);
         let reading = workers.spawn(read(Arc::clone(blocks), block, samples, bounds, sender));
-        Self { reading: Some((messages, reading)), rows: VecDeque::new(), places }
+        Self { reading: Some((messages, reading)), batches: VecDeque::new(), row: 0, places }
     }
 
-    /// The next row that has samples in the range.
-    pub(super) async fn next(&mut self) -> Result<Option<Row>, ReadError> {
+    /// The next samples of the range.
+    pub(super) async fn next(&mut self) -> Result<Option<Run>, ReadError> {
         loop {
-            while let Some(SeriesSlice { series, samples }) = self.rows.pop_front() {
-                if let Some(time) = samples.as_samples().time_range() {
-                    let series = *self.places.get(series).ok_or(Lost)?;
-                    return Ok(Some(Row { series, first: time.min.0, last: time.max.0, samples }));
+            while let Some(batch) = self.batches.front() {
+                if self.row >= batch.len() {
+                    self.batches.pop_front();
+                    self.row = 0;
+                    continue;
+                }
+                let rows = batch.run(self.row);
+                self.row = rows.end;
+                let slice = batch.slice(rows.clone());
+                if let Some(time) = slice.samples.time_range() {
+                    let series = *self.places.get(slice.series).ok_or(Lost)?;
+                    let (first, last) = (time.min.0, time.max.0);
+                    return Ok(Some(Run { series, first, last, batch: Arc::clone(batch), rows }));
                 }
             }
             let Some((messages, _)) = &mut self.reading else { return Ok(None) };
             match messages.recv().await.unwrap_or(Err(Lost.into()))? {
-                Some(batch) => self.rows = batch.into(),
+                Some(batch) => self.batches.push_back(Arc::new(batch)),
                 None => self.reading = None,
             }
         }

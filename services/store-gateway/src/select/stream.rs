@@ -1,13 +1,14 @@
 //! The second half of a Select as a stream of messages: the state, all labels, then chunks.
 //!
 //! A task makes messages; at most two handfuls wait for the reader (backpressure), and dropping the stream ends the task and all reading.
+//! Few samples are read and encoded before the stream is given out: another task would take longer to begin than to do that.
 //! Samples and bytes are counted as they are sent, and the batch that would exceed the budget is not. A task that ends
 //! without having said so is an error: a part is never passed off as the whole.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use narthex_block::OwnedSamples;
 use narthex_model::Labels;
 use narthex_rpc::{
@@ -17,7 +18,7 @@ use narthex_rpc::{
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::{encode::encode_row, find::Found, merge::Merge, queue::Queue};
+use super::{encode::encode, find::Found, merge::Merge, queue::Queue};
 use crate::{
     admission::{Memory, Turn},
     blocks::{Blocks, Bounds, ReadError},
@@ -49,8 +50,28 @@ impl From<ReadError> for End {
     }
 }
 
+/// Where messages go.
+enum Messages {
+    /// To whoever reads the stream.
+    Sent(mpsc::Sender<Handful>),
+    /// Nowhere yet: they are few.
+    Kept(Vec<Handful>),
+}
+
+impl Messages {
+    async fn send(&mut self, handful: Handful) -> Result<(), End> {
+        match self {
+            Self::Sent(messages) => messages.send(handful).await.map_err(|_| End::Gone),
+            Self::Kept(messages) => {
+                messages.push(handful);
+                Ok(())
+            }
+        }
+    }
+}
+
 struct Sender {
-    messages: mpsc::Sender<Handful>,
+    messages: Messages,
     waiting: Vec<SelectResponse>,
     waiting_bytes: usize,
     bounds: Bounds,
@@ -69,7 +90,7 @@ pub(crate) struct Held {
 }
 
 /// Sends what was found.
-pub(crate) fn stream(
+pub(crate) async fn stream(
     workers: &Arc<Workers>,
     blocks: &Arc<Blocks>,
     state: SourceState,
@@ -78,19 +99,26 @@ pub(crate) fn stream(
     held: Held,
     metrics: Metrics,
 ) -> SelectStream {
+    let sender = |messages| Sender {
+        messages,
+        waiting: Vec::new(),
+        waiting_bytes: 0,
+        bounds,
+        samples: 0,
+        bytes: 0,
+        metrics,
+    };
+    if found.is_few() {
+        let mut sender = sender(Messages::Kept(Vec::new()));
+        sender.run(workers, blocks, state, found).await;
+        let Messages::Kept(messages) = sender.messages else { return futures::stream::empty().boxed() };
+        return futures::stream::iter(messages).flat_map(one_by_one).boxed();
+    }
     let (messages, receiver) = mpsc::channel(2);
-    let mut sender =
-        Sender { messages, waiting: Vec::new(), waiting_bytes: 0, bounds, samples: 0, bytes: 0, metrics };
+    let mut sender = sender(Messages::Sent(messages));
     let (for_queues, blocks) = (Arc::clone(workers), Arc::clone(blocks));
     let task = workers.spawn(async move {
-        let end = sender.send_all(&for_queues, &blocks, state, found).await;
-        if let Err(End::Failed(error)) = end {
-            if let ReadError::OverBudget { .. } | ReadError::Lost(_) = error {
-                // Errors of blocks were counted where they were found.
-                sender.metrics.errors.get_or_create(&KindLabel { kind: error.kind() }).inc();
-            }
-            let _ = sender.messages.send(Err(error.into())).await;
-        }
+        sender.run(&for_queues, &blocks, state, found).await;
         drop(held);
     });
     messages_of(receiver, task)
@@ -107,14 +135,28 @@ fn messages_of(receiver: mpsc::Receiver<Handful>, task: Task<()>) -> SelectStrea
             Err(lost) => Some((Err(ReadError::Lost(lost).into()), (receiver, None))),
         }
     });
-    let one_by_one = |handful: Handful| match handful {
-        Ok(messages) => futures::stream::iter(messages.into_iter().map(Ok)).left_stream(),
-        Err(status) => futures::stream::once(async { Err(status) }).right_stream(),
-    };
     handfuls.flat_map(one_by_one).boxed()
 }
 
+fn one_by_one(handful: Handful) -> impl Stream<Item = Result<SelectResponse, Status>> {
+    let (messages, status) = match handful {
+        Ok(messages) => (messages, None),
+        Err(status) => (Vec::new(), Some(status)),
+    };
+    futures::stream::iter(messages.into_iter().map(Ok).chain(status.map(Err)))
+}
+
 impl Sender {
+    /// Sends everything, or as the last message why not.
+    async fn run(&mut self, workers: &Workers, blocks: &Arc<Blocks>, state: SourceState, found: Found) {
+        let Err(End::Failed(error)) = self.send_all(workers, blocks, state, found).await else { return };
+        if let ReadError::OverBudget { .. } | ReadError::Lost(_) = error {
+            // Errors of blocks were counted where they were found.
+            self.metrics.errors.get_or_create(&KindLabel { kind: error.kind() }).inc();
+        }
+        let _ = self.messages.send(Err(error.into())).await;
+    }
+
     async fn send_all(
         &mut self,
         workers: &Workers,
@@ -129,9 +171,17 @@ impl Sender {
         self.send_labels(labels).await?;
         let mut merge = Merge::begin(queues).await?;
         let mut batch = Batch::default();
-        let mut chunks = Vec::new();
-        while let Some((series, rows)) = merge.next().await? {
-            encode_row(series, &OwnedSamples::merged(rows), &mut chunks);
+        let (mut runs, mut chunks) = (Vec::new(), Vec::new());
+        loop {
+            merge.next(&mut runs).await?;
+            match &runs[..] {
+                [] => break,
+                [run] => encode(run.series, run.samples(), &mut chunks),
+                [first, ..] => {
+                    let rows = runs.iter().map(|run| run.samples().to_owned()).collect();
+                    encode(first.series, (&OwnedSamples::merged(rows)).into(), &mut chunks);
+                }
+            }
             for chunk in chunks.drain(..) {
                 batch.add(chunk);
                 if batch.bytes >= MESSAGE_BYTES {
@@ -185,7 +235,7 @@ impl Sender {
 
     async fn flush(&mut self) -> Result<(), End> {
         self.waiting_bytes = 0;
-        self.messages.send(Ok(std::mem::take(&mut self.waiting))).await.map_err(|_| End::Gone)
+        self.messages.send(Ok(std::mem::take(&mut self.waiting))).await
     }
 }
 
