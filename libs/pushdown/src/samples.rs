@@ -24,22 +24,45 @@ pub enum ChunkFault {
 pub struct Samples {
     range: TimeRange,
     series: SeriesData,
+    /// As [`tidy`] makes them.
+    tidy: bool,
 }
 
 impl Samples {
     /// Those of a time range, none yet.
     pub fn new(labels: Labels, range: TimeRange) -> Self {
-        Self { range, series: SeriesData { labels, ..SeriesData::default() } }
+        Self { range, series: SeriesData { labels, ..SeriesData::default() }, tidy: true }
+    }
+
+    /// What was added so far.
+    pub fn series(&self) -> &SeriesData {
+        &self.series
+    }
+
+    /// Makes room for float samples to come, so that there is room for so many in all and no more.
+    pub fn reserve(&mut self, floats: usize) {
+        let more = floats.saturating_sub(self.series.timestamps.len());
+        self.series.timestamps.reserve_exact(more);
+        self.series.values.reserve_exact(more);
     }
 
     /// Adds those of a chunk.
     pub fn add(&mut self, chunk: &Chunk) -> Result<(), ChunkFault> {
-        append(chunk, self.range, &mut self.series)
+        let before = self.series.timestamps.len().saturating_sub(1);
+        let histograms_before = self.series.histograms.len().saturating_sub(1);
+        append(chunk, self.range, &mut self.series)?;
+        // While what was added is at hand. Chunks mostly follow each other, and then nothing is left to do at the end.
+        let SeriesData { timestamps, histograms, .. } = &self.series;
+        self.tidy = self.tidy
+            && timestamps[before..].is_sorted_by(|a, b| a < b)
+            && histograms[histograms_before..].is_sorted_by(|a, b| a.0 < b.0)
+            && (timestamps.is_empty() || histograms.is_empty());
+        Ok(())
     }
 
     /// The series: ascending, each timestamp once.
     pub fn finish(self) -> SeriesData {
-        tidy(self.series)
+        if self.tidy { self.series } else { tidy(self.series) }
     }
 }
 

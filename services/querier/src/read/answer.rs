@@ -4,12 +4,10 @@
 //! of unknown series, chunks that do not hold what they say. What comes out is columnar, complete, within the asked time,
 //! ascending and without repetition; overlapping chunks are settled by `resolve`.
 
-use std::mem;
-
 use narthex_chunk::{Chunk, Encoding};
 use narthex_model::{Epoch, Labels, ManifestRevision, RingRevision, TimeRange};
 use narthex_promql::{Reservation, SeriesData};
-use narthex_pushdown::{append, tidy};
+use narthex_pushdown::Samples;
 use narthex_rpc::v1::{self, select_response::Part};
 
 use super::{
@@ -55,15 +53,18 @@ pub struct AnswerBuilder {
     budget: Budget,
     memory: Reservation,
     state: Option<AnswerState>,
-    series: Vec<SeriesData>,
+    series: Vec<Samples>,
     samples: u64,
+    /// The series that a chunk came of last, and the float samples of the one before it: the series of an answer mostly have about as
+    /// many.
+    last: (usize, usize),
 }
 
 impl AnswerBuilder {
     /// An answer for a time range, within a budget.
     pub fn new(range: TimeRange, budget: Budget) -> Self {
         let memory = Reservation::default();
-        Self { range, budget, memory, state: None, series: Vec::new(), samples: 0 }
+        Self { range, budget, memory, state: None, series: Vec::new(), samples: 0, last: (0, 0) }
     }
 
     /// The same, its memory taken from the query's.
@@ -95,11 +96,11 @@ impl AnswerBuilder {
         self.budget.charge_bytes(bytes.len()).map_err(OwnerError::Fatal)?;
         take_series(bytes.len(), &self.memory).map_err(OwnerError::Fatal)?;
         let labels = Labels::from_canonical(bytes).map_err(|error| Failure::Malformed(error.to_string()))?;
-        if self.series.last().is_some_and(|last| last.labels >= labels) {
+        if self.series.last().is_some_and(|last| last.series().labels >= labels) {
             return Err(Failure::Malformed(format!("series {labels} is out of order")).into());
         }
         self.budget.check_answer(self.series.len() + 1, self.samples).map_err(OwnerError::Fatal)?;
-        self.series.push(SeriesData { labels, ..SeriesData::default() });
+        self.series.push(Samples::new(labels, self.range));
         Ok(())
     }
 
@@ -110,23 +111,27 @@ impl AnswerBuilder {
         self.budget.check_answer(self.series.len(), self.samples).map_err(OwnerError::Fatal)?;
         let malformed = |text: String| OwnerError::Failed(Failure::Malformed(text));
         let encoding = Encoding::from_tag(chunk.encoding).map_err(|error| malformed(error.to_string()))?;
-        let series = usize::try_from(chunk.series).ok().and_then(|at| self.series.get_mut(at));
+        let at = chunk.series as usize;
+        if at != self.last.0 {
+            let before = self.series.get(self.last.0).map_or(0, |series| series.series().timestamps.len());
+            self.last = (at, before);
+        }
+        let series = self.series.get_mut(at);
         let series =
             series.ok_or_else(|| malformed(format!("chunk of the unknown series {}", chunk.series)))?;
         let v1::Chunk { samples, min_ms, max_ms, data, .. } = chunk;
         let room = match encoding {
             Encoding::Histograms => take_histograms(samples, data.len(), &self.memory),
-            _ => make_room(series, samples, data.len(), &self.memory),
+            _ => make_room(series, self.last.1, samples, data.len(), &self.memory),
         };
         room.map_err(OwnerError::Fatal)?;
         let chunk = Chunk { encoding, samples, min_ms, max_ms, data };
-        append(&chunk, self.range, series).map_err(|fault| malformed(fault.to_string()))
+        series.add(&chunk).map_err(|fault| malformed(fault.to_string()))
     }
 
     /// The answer, once the stream ended without an error.
-    pub(crate) fn finish(mut self) -> Result<Answer<Vec<SeriesData>>, OwnerError> {
+    pub(crate) fn finish(self) -> Result<Answer<Vec<SeriesData>>, OwnerError> {
         let state = self.state.ok_or_else(|| Failure::Malformed("stream without a state".into()))?;
-        self.series.iter_mut().for_each(|series| *series = tidy(mem::take(series)));
-        Ok(Answer { state, data: self.series })
+        Ok(Answer { state, data: self.series.into_iter().map(Samples::finish).collect() })
     }
 }

@@ -8,6 +8,7 @@ use std::mem::size_of;
 use narthex_chunk::MAX_COLUMN_SAMPLES;
 use narthex_model::{Counts, EncodedHistogram, Histogram};
 use narthex_promql::{Reservation, SeriesData, SourceError};
+use narthex_pushdown::Samples;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Bytes of a float sample in its two columns.
@@ -20,7 +21,7 @@ const HISTOGRAM: usize = 2 * (size_of::<Histogram>() + 64);
 const BUCKET: usize = 24;
 
 /// A series in the answer and in the list that merging makes.
-const SERIES: usize = 2 * size_of::<SeriesData>();
+const SERIES: usize = size_of::<Samples>() + size_of::<SeriesData>();
 
 /// Data and the memory that it occupies.
 #[derive(Debug)]
@@ -52,20 +53,23 @@ pub(crate) fn take_series(labels: usize, memory: &Reservation) -> Result<(), Sou
 }
 
 /// Makes room for float samples, of which a chunk of so many bytes says that it holds them. Nothing that is said is believed beyond
-/// what so few bytes can hold.
+/// what so few bytes can hold. A series with more than one chunk gets room for as many samples as are expected of it, if that is not
+/// several times what it has.
 pub(crate) fn make_room(
-    into: &mut SeriesData,
+    into: &mut Samples,
+    expected: usize,
     samples: u32,
     chunk: usize,
     memory: &Reservation,
 ) -> Result<(), SourceError> {
     let samples = (samples as usize).min(chunk.saturating_mul(8).saturating_add(MAX_COLUMN_SAMPLES));
-    let (length, before) = (into.timestamps.len(), into.timestamps.capacity());
+    let timestamps = &into.series().timestamps;
+    let (length, before) = (timestamps.len(), timestamps.capacity());
     if length + samples > before {
-        let after = (length + samples).max(before + before / 2);
+        let expected = if length > 0 { expected.min(4 * (length + samples)) } else { 0 };
+        let after = (length + samples).max(before + before / 2).max(expected);
         memory.grow((after - before) * SAMPLE)?;
-        into.timestamps.reserve_exact(after - length);
-        into.values.reserve_exact(after - length);
+        into.reserve(after);
     }
     Ok(())
 }
