@@ -20,7 +20,7 @@ pub use error::BlockError;
 pub use meta::{BlockMeta, LabelRange, MAX_BOUND_BYTES};
 pub use reader::{
     BatchLimits, BlockReader, Budget, Footer, FoundSeries, RowSlice, SampleBatch, SampleReader,
-    SelectedSeries, Selection, SeriesSlice, StoredFloats, StoredSamples,
+    SelectedSeries, Selection, SeriesSlice, StoredFloats, StoredHistograms, StoredSamples,
 };
 pub use samples::{OwnedSamples, SeriesSamples};
 pub use schema::{BlockSchema, FORMAT_VERSION, LabelCount, SchemaSettings};

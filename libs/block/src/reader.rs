@@ -27,7 +27,7 @@ use object_store::{ObjectStore, path::Path};
 
 use self::footer::SharedFooter;
 pub use self::{
-    batch::{SampleBatch, SeriesSlice, StoredFloats, StoredSamples},
+    batch::{SampleBatch, SeriesSlice, StoredFloats, StoredHistograms, StoredSamples},
     budget::Budget,
     footer::Footer,
     sample_reader::{BatchLimits, SampleReader},

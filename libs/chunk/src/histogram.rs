@@ -91,7 +91,7 @@ impl HistogramState {
 fn push_difference(out: &mut Vec<u8>, before: &[u8], now: &[u8]) {
     let mut at = 0;
     while at < now.len() {
-        let equal = before[at..].iter().zip(&now[at..]).take_while(|(a, b)| a == b).count();
+        let equal = common_prefix(&before[at..], &now[at..]);
         let start = at + equal;
         let mut end = start;
         let mut run = 0;
@@ -105,6 +105,20 @@ fn push_difference(out: &mut Vec<u8>, before: &[u8], now: &[u8]) {
         out.extend_from_slice(&now[start..end]);
         at = end;
     }
+}
+
+/// How many bytes at the beginning are the same.
+fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    let (words, others) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    let mut same = 0;
+    for (word, other) in words.iter().zip(others) {
+        let difference = u64::from_le_bytes(*word) ^ u64::from_le_bytes(*other);
+        if difference != 0 {
+            return same + difference.trailing_zeros() as usize / 8;
+        }
+        same += 8;
+    }
+    same + a[same..].iter().zip(&b[same..]).take_while(|(a, b)| a == b).count()
 }
 
 /// Reads a chunk of histograms in their byte form. After an error it ends.

@@ -260,35 +260,29 @@ impl Histogram {
     /// The byte form. Equal histograms have equal bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64);
-        out.push(self.schema as u8);
-        out.push(self.reset_hint.to_wire() | if self.is_float() { FLOAT_COUNTS } else { 0 });
-        out.extend_from_slice(&self.zero_threshold.to_le_bytes());
-        out.extend_from_slice(&self.sum.to_le_bytes());
-        for spans in [&self.positive_spans, &self.negative_spans] {
-            put_uint(&mut out, spans.len() as u64);
-            for span in spans {
-                put_int(&mut out, i64::from(span.offset));
-                put_uint(&mut out, u64::from(span.length));
-            }
-        }
-        put_floats(&mut out, &self.custom_bounds);
-        match &self.counts {
-            Counts::Int { zero, total, positive, negative } => {
-                put_uint(&mut out, *zero);
-                put_uint(&mut out, *total);
-                for buckets in [positive, negative] {
-                    put_uint(&mut out, buckets.len() as u64);
-                    buckets.iter().for_each(|count| put_int(&mut out, *count));
-                }
-            }
-            Counts::Float { zero, total, positive, negative } => {
-                out.extend_from_slice(&zero.to_le_bytes());
-                out.extend_from_slice(&total.to_le_bytes());
-                put_floats(&mut out, positive);
-                put_floats(&mut out, negative);
-            }
-        }
+        self.parts().write(&mut out);
         out
+    }
+
+    /// Its parts, borrowed.
+    pub fn parts(&self) -> HistogramRef<'_> {
+        HistogramRef {
+            schema: self.schema,
+            reset_hint: self.reset_hint,
+            zero_threshold: self.zero_threshold,
+            sum: self.sum,
+            positive_spans: &self.positive_spans,
+            negative_spans: &self.negative_spans,
+            custom_bounds: &self.custom_bounds,
+            counts: match &self.counts {
+                Counts::Int { zero, total, positive, negative } => {
+                    CountsRef::Int { zero: *zero, total: *total, positive, negative }
+                }
+                Counts::Float { zero, total, positive, negative } => {
+                    CountsRef::Float { zero: *zero, total: *total, positive, negative }
+                }
+            },
+        }
     }
 
     /// Reads the byte form; the whole input must be used.
@@ -299,6 +293,89 @@ impl Histogram {
         let mut reader = Reader::new(bytes);
         let histogram = reader.histogram().ok_or(HistogramError::Malformed)?;
         if reader.is_at_end() { Ok(histogram) } else { Err(HistogramError::Malformed) }
+    }
+}
+
+/// The parts of a [`Histogram`], wherever they are.
+#[derive(Debug, Clone, Copy)]
+pub struct HistogramRef<'a> {
+    /// As [`Histogram::schema`].
+    pub schema: i8,
+    /// As [`Histogram::reset_hint`].
+    pub reset_hint: CounterResetHint,
+    /// As [`Histogram::zero_threshold`].
+    pub zero_threshold: f64,
+    /// As [`Histogram::sum`].
+    pub sum: f64,
+    /// As [`Histogram::positive_spans`].
+    pub positive_spans: &'a [BucketSpan],
+    /// As [`Histogram::negative_spans`].
+    pub negative_spans: &'a [BucketSpan],
+    /// As [`Histogram::custom_bounds`].
+    pub custom_bounds: &'a [f64],
+    /// As [`Histogram::counts`].
+    pub counts: CountsRef<'a>,
+}
+
+/// The parts of [`Counts`].
+#[derive(Debug, Clone, Copy)]
+pub enum CountsRef<'a> {
+    /// Integers.
+    Int {
+        /// In the zero bucket.
+        zero: u64,
+        /// All observations.
+        total: u64,
+        /// Of the positive buckets.
+        positive: &'a [i64],
+        /// Of the negative buckets.
+        negative: &'a [i64],
+    },
+    /// Floats.
+    Float {
+        /// In the zero bucket.
+        zero: f64,
+        /// All observations.
+        total: f64,
+        /// Of the positive buckets.
+        positive: &'a [f64],
+        /// Of the negative buckets.
+        negative: &'a [f64],
+    },
+}
+
+impl HistogramRef<'_> {
+    /// Appends the byte form of [`Histogram::to_bytes`].
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let float_counts = matches!(self.counts, CountsRef::Float { .. });
+        out.push(self.schema as u8);
+        out.push(self.reset_hint.to_wire() | if float_counts { FLOAT_COUNTS } else { 0 });
+        out.extend_from_slice(&self.zero_threshold.to_le_bytes());
+        out.extend_from_slice(&self.sum.to_le_bytes());
+        for spans in [self.positive_spans, self.negative_spans] {
+            put_uint(out, spans.len() as u64);
+            for span in spans {
+                put_int(out, i64::from(span.offset));
+                put_uint(out, u64::from(span.length));
+            }
+        }
+        put_floats(out, self.custom_bounds);
+        match self.counts {
+            CountsRef::Int { zero, total, positive, negative } => {
+                put_uint(out, zero);
+                put_uint(out, total);
+                for buckets in [positive, negative] {
+                    put_uint(out, buckets.len() as u64);
+                    buckets.iter().for_each(|count| put_int(out, *count));
+                }
+            }
+            CountsRef::Float { zero, total, positive, negative } => {
+                out.extend_from_slice(&zero.to_le_bytes());
+                out.extend_from_slice(&total.to_le_bytes());
+                put_floats(out, positive);
+                put_floats(out, negative);
+            }
+        }
     }
 }
 

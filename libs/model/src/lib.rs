@@ -20,8 +20,8 @@ mod time;
 pub use cut::{BlockId, BlockIdError, Cut};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use histogram::{
-    BucketSpan, CounterResetHint, Counts, EncodedHistogram, Histogram, HistogramError, MAX_HISTOGRAM_BYTES,
-    SparseHistogram, Totals,
+    BucketSpan, CounterResetHint, Counts, CountsRef, EncodedHistogram, Histogram, HistogramError,
+    HistogramRef, MAX_HISTOGRAM_BYTES, SparseHistogram, Totals,
 };
 pub use ids::{
     AccountId, BootId, Epoch, IdError, Incarnation, InstanceId, ManifestRevision, PartitionId, RingRevision,

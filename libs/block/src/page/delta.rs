@@ -81,11 +81,8 @@ fn unpack(
     let width = usize::from(width);
     // Widths of whole bytes are what our writer uses.
     if width == 0 {
-        out.extend((0..wanted).map(|_| {
-            value = value.wrapping_add(least);
-            value
-        }));
-        return Some(value);
+        out.extend((1..=wanted as i64).map(|at| value.wrapping_add(least.wrapping_mul(at))));
+        return Some(value.wrapping_add(least.wrapping_mul(wanted as i64)));
     }
     if let (8 | 16 | 24 | 32 | 64, Some(bytes)) = (width, packed.get(..wanted * width / 8)) {
         let mut add = |delta: u64| {

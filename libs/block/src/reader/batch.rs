@@ -1,13 +1,13 @@
 //! Samples as a reader gives them: those of many rows in a few columns, numbers as they are stored.
 //!
-//! A row costs no memory of its own, rows of one series that follow each other can be taken as one, and whoever only passes decimals on
-//! need not make doubles of them.
+//! A row costs no memory of its own, rows of one series that follow each other can be taken as one, and whoever only passes samples on
+//! need not make doubles of decimals, nor take histograms apart.
 
 use std::{ops::Range, sync::Arc};
 
-use narthex_model::{Histogram, TimeRange, TimestampMs};
+use narthex_model::{Histogram, HistogramRef, MAX_HISTOGRAM_BYTES, TimeRange, TimestampMs};
 
-use crate::{OwnedSamples, decimal};
+use crate::{OwnedSamples, decimal, error::Damage};
 
 /// The rows of a batch, in the order of their series and then of time.
 #[derive(Debug, Default)]
@@ -15,7 +15,9 @@ pub struct SampleBatch {
     timestamps: Vec<i64>,
     decimals: Vec<i64>,
     doubles: Vec<f64>,
-    histograms: Vec<(i64, Arc<Histogram>)>,
+    /// When histograms are, and where their byte forms end.
+    histograms: Vec<(i64, usize)>,
+    histogram_bytes: Vec<u8>,
     rows: Vec<Row>,
 }
 
@@ -66,8 +68,44 @@ pub struct StoredSamples<'a> {
     pub timestamps: &'a [i64],
     /// The floats; as many as timestamps.
     pub floats: StoredFloats<'a>,
-    /// Native histograms with their timestamps.
-    pub histograms: &'a [(i64, Arc<Histogram>)],
+    /// Native histograms.
+    pub histograms: StoredHistograms<'a>,
+}
+
+/// Native histograms in their byte form ([`Histogram::to_bytes`]), borrowed.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredHistograms<'a> {
+    times_and_ends: &'a [(i64, usize)],
+    /// Of what `bytes` is a part of.
+    start: usize,
+    bytes: &'a [u8],
+}
+
+impl<'a> StoredHistograms<'a> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.times_and_ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.times_and_ends.is_empty()
+    }
+
+    /// When the first and the last one are.
+    fn bounds(&self) -> Option<(i64, i64)> {
+        Some((self.times_and_ends.first()?.0, self.times_and_ends.last()?.0))
+    }
+
+    /// Each with its timestamp.
+    pub fn iter(&self) -> impl Iterator<Item = (i64, &'a [u8])> + use<'a> {
+        let (mut from, start, bytes) = (self.start, self.start, self.bytes);
+        self.times_and_ends.iter().map(move |(at, end)| {
+            let form = &bytes[from - start..end - start];
+            from = *end;
+            (*at, form)
+        })
+    }
 }
 
 /// Samples of one series in one window, or in several that follow each other.
@@ -92,13 +130,13 @@ impl StoredSamples<'_> {
 
     /// First and last timestamp; `None` without samples.
     pub fn time_range(&self) -> Option<TimeRange> {
-        let (first, last) = (self.histograms.first(), self.histograms.last());
-        let min = self.timestamps.first().copied().into_iter().chain(first.map(|(at, _)| *at)).min()?;
-        let max = self.timestamps.last().copied().into_iter().chain(last.map(|(at, _)| *at)).max()?;
+        let floats = self.timestamps.first().copied().zip(self.timestamps.last().copied());
+        let both = [floats, self.histograms.bounds()];
+        let (min, max) = both.into_iter().flatten().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
         Some(TimeRange { min: TimestampMs(min), max: TimestampMs(max) })
     }
 
-    /// The samples with doubles.
+    /// The samples, taken apart.
     pub fn to_owned(&self) -> OwnedSamples {
         let values = match self.floats {
             StoredFloats::Doubles(doubles) => doubles.to_vec(),
@@ -107,18 +145,40 @@ impl StoredSamples<'_> {
                 decimals.iter().map(|decimal| decimal::from_decimal(*decimal, power)).collect()
             }
         };
-        OwnedSamples { timestamps: self.timestamps.to_vec(), values, histograms: self.histograms.to_vec() }
+        let histogram = |(at, form): (i64, &[u8])| {
+            (at, Arc::new(Histogram::from_bytes(form).expect("a byte form, checked for its size")))
+        };
+        let histograms = self.histograms.iter().map(histogram).collect();
+        OwnedSamples { timestamps: self.timestamps.to_vec(), values, histograms }
     }
 }
 
-impl<'a> From<&'a OwnedSamples> for StoredSamples<'a> {
-    fn from(samples: &'a OwnedSamples) -> Self {
-        let OwnedSamples { timestamps, values, histograms } = samples;
-        StoredSamples { timestamps, floats: StoredFloats::Doubles(values), histograms }
+/// One row, of the series 0.
+impl From<&OwnedSamples> for SampleBatch {
+    fn from(samples: &OwnedSamples) -> Self {
+        let mut batch = Self::default();
+        batch.begin_row(0);
+        batch.add_doubles(&samples.timestamps, samples.values.iter().copied());
+        for (at, histogram) in &samples.histograms {
+            histogram.parts().write(&mut batch.histogram_bytes);
+            batch.end_histogram(*at);
+        }
+        batch
     }
 }
 
 impl SampleBatch {
+    /// Empty, with room for what is told.
+    pub(super) fn with_capacity(rows: usize, decimals: usize, doubles: usize) -> Self {
+        Self {
+            timestamps: Vec::with_capacity(decimals + doubles),
+            decimals: Vec::with_capacity(decimals),
+            doubles: Vec::with_capacity(doubles),
+            rows: Vec::with_capacity(rows),
+            ..Self::default()
+        }
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -166,7 +226,14 @@ impl SampleBatch {
                 StoredFloats::Decimals { decimals: &self.decimals[start..start + count], exponent }
             }
         };
-        StoredSamples { timestamps, floats, histograms: &self.histograms[row.histograms.clone()] }
+        let Range { start, end } = row.histograms;
+        let end_of = |histogram: usize| histogram.checked_sub(1).map_or(0, |last| self.histograms[last].1);
+        let histograms = StoredHistograms {
+            times_and_ends: &self.histograms[start..end],
+            start: end_of(start),
+            bytes: &self.histogram_bytes[end_of(start)..end_of(end)],
+        };
+        StoredSamples { timestamps, floats, histograms }
     }
 
     /// Begins a row. What is added from then on belongs to it.
@@ -202,9 +269,19 @@ impl SampleBatch {
         }
     }
 
-    /// Adds histograms to the row, once.
-    pub(super) fn add_histograms(&mut self, histograms: Vec<(i64, Arc<Histogram>)>) {
-        self.histograms.extend(histograms);
+    /// Adds a histogram to the row, later than those before it.
+    pub(super) fn add_histogram(&mut self, at: i64, histogram: HistogramRef<'_>) -> Result<(), Damage> {
+        let start = self.histogram_bytes.len();
+        histogram.write(&mut self.histogram_bytes);
+        if self.histogram_bytes.len() - start > MAX_HISTOGRAM_BYTES {
+            return Err(Damage::new("a histogram is larger than any that is accepted"));
+        }
+        self.end_histogram(at);
+        Ok(())
+    }
+
+    fn end_histogram(&mut self, at: i64) {
+        self.histograms.push((at, self.histogram_bytes.len()));
         let end = self.histograms.len();
         if let Some(row) = self.rows.last_mut() {
             row.histograms.end = end;

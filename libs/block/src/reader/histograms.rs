@@ -2,9 +2,10 @@
 
 use std::{array, sync::Arc};
 
-use narthex_model::{BucketSpan, CounterResetHint, Counts, Histogram, TimeRange, TimestampMs};
+use narthex_model::{BucketSpan, CounterResetHint, CountsRef, HistogramRef, TimeRange, TimestampMs};
 
 use super::{
+    batch::SampleBatch,
     cursor::{Cursor, Page},
     fetch::Fetched,
     footer::{Footer, PageRef},
@@ -36,6 +37,8 @@ pub(super) struct HistogramCursors {
     doubles: [Cursor<ListPage<f64>>; 4],
     integer_lists: [Cursor<NestedPage<i64>>; 6],
     double_lists: [Cursor<NestedPage<f64>>; 3],
+    /// Scratch space for the spans of one histogram.
+    spans: [Vec<BucketSpan>; 2],
 }
 
 fn cursors<P: Page, const N: usize>(
@@ -53,6 +56,7 @@ impl HistogramCursors {
             doubles: cursors(footer, group, DOUBLES),
             integer_lists: cursors(footer, group, INTEGER_LISTS),
             double_lists: cursors(footer, group, DOUBLE_LISTS),
+            spans: Default::default(),
         }
     }
 
@@ -74,20 +78,21 @@ impl HistogramCursors {
             .or_else(|| find(&DOUBLE_LISTS, &self.double_lists, column, row))
     }
 
-    /// The histograms of a row that lie in the range.
+    /// Adds the histograms of a row that lie in the range.
     pub(super) fn read(
         &mut self,
         row: SelectedRow,
         fetched: &Fetched,
         range: TimeRange,
-    ) -> Result<Vec<(i64, Arc<Histogram>)>, Damage> {
+        batch: &mut SampleBatch,
+    ) -> Result<(), Damage> {
         let (at, count) = (u64::from(row.row), row.histograms as usize);
         let [times, schemas, hints, counts, zeros] = scalars(&mut self.integers, at, count, fetched)?;
         let [thresholds, sums, float_counts, float_zeros] = scalars(&mut self.doubles, at, count, fetched)?;
         let [positive_offsets, positive_lengths, negative_offsets, negative_lengths, positive, negative] =
             lists(&mut self.integer_lists, at, count, fetched)?;
         let [bounds, float_positive, float_negative] = lists(&mut self.double_lists, at, count, fetched)?;
-        let mut found = Vec::with_capacity(count);
+        let [positive_spans, negative_spans] = &mut self.spans;
         let mut previous = None;
         for at in 0..count {
             let time = required(times[at])?;
@@ -99,33 +104,35 @@ impl HistogramCursors {
                 continue;
             }
             let counts = match (counts[at], float_counts[at]) {
-                (Some(total), None) => Counts::Int {
+                (Some(total), None) => CountsRef::Int {
                     zero: required(zeros[at])? as u64,
                     total: total as u64,
-                    positive: positive[at].to_vec(),
-                    negative: negative[at].to_vec(),
+                    positive: positive[at],
+                    negative: negative[at],
                 },
-                (None, Some(total)) => Counts::Float {
+                (None, Some(total)) => CountsRef::Float {
                     zero: required(float_zeros[at])?,
                     total,
-                    positive: float_positive[at].to_vec(),
-                    negative: float_negative[at].to_vec(),
+                    positive: float_positive[at],
+                    negative: float_negative[at],
                 },
                 _ => return Err(Damage::new("a histogram has no count, or two")),
             };
-            let histogram = Histogram {
+            spans(positive_offsets[at], positive_lengths[at], positive_spans)?;
+            spans(negative_offsets[at], negative_lengths[at], negative_spans)?;
+            let histogram = HistogramRef {
                 schema: narrow(required(schemas[at])?)?,
                 reset_hint: CounterResetHint::from_wire(narrow(required(hints[at])?)?),
                 zero_threshold: required(thresholds[at])?,
                 sum: required(sums[at])?,
-                positive_spans: spans(positive_offsets[at], positive_lengths[at])?,
-                negative_spans: spans(negative_offsets[at], negative_lengths[at])?,
-                custom_bounds: bounds[at].to_vec(),
+                positive_spans,
+                negative_spans,
+                custom_bounds: bounds[at],
                 counts,
             };
-            found.push((time, Arc::new(histogram)));
+            batch.add_histogram(time, histogram)?;
         }
-        Ok(found)
+        Ok(())
     }
 }
 
@@ -137,15 +144,16 @@ fn narrow<T: TryFrom<i64>>(value: i64) -> Result<T, Damage> {
     T::try_from(value).map_err(|_| Damage::new("a field of a histogram is out of range"))
 }
 
-fn spans(offsets: &[i64], lengths: &[i64]) -> Result<Vec<BucketSpan>, Damage> {
+fn spans(offsets: &[i64], lengths: &[i64], spans: &mut Vec<BucketSpan>) -> Result<(), Damage> {
     if offsets.len() != lengths.len() {
         return Err(Damage::new("spans of a histogram are uneven"));
     }
-    let pairs = offsets.iter().zip(lengths);
-    // Lengths are unsigned; the column holds their bits.
-    pairs
-        .map(|(offset, length)| Ok(BucketSpan { offset: narrow(*offset)?, length: *length as i32 as u32 }))
-        .collect()
+    spans.clear();
+    for (offset, length) in offsets.iter().zip(lengths) {
+        // Lengths are unsigned; the column holds their bits.
+        spans.push(BucketSpan { offset: narrow(*offset)?, length: *length as i32 as u32 });
+    }
+    Ok(())
 }
 
 /// A field of each of the row's histograms, for each column.

@@ -71,7 +71,12 @@ impl SampleReader {
         let reader = self.selection.reader.clone();
         let fetched = fetch(reader.store(), reader.path(), wanted, &mut self.selection.budget).await?;
         self.fetched.merge(fetched);
-        let mut batch = SampleBatch::default();
+        let rows = &self.selection.rows[self.next..end];
+        let floats = |stored: fn(&SelectedRow) -> bool| -> usize {
+            rows.iter().filter(|row| stored(row)).map(|row| row.floats as usize).sum()
+        };
+        let (decimals, doubles) = (floats(|row| row.exponent >= 0), floats(|row| row.exponent < 0));
+        let mut batch = SampleBatch::with_capacity(rows.len(), decimals, doubles);
         for at in self.next..end {
             let row = self.selection.rows[at];
             self.read(row, &mut batch).map_err(|damage| damage.at(reader.path()))?;
@@ -118,7 +123,7 @@ impl SampleReader {
             cursors.read_floats(row, &self.fetched, self.selection.range, batch)?;
         }
         if let (true, Some(histograms)) = (row.histograms > 0, &mut cursors.histograms) {
-            batch.add_histograms(histograms.read(row, &self.fetched, self.selection.range)?);
+            histograms.read(row, &self.fetched, self.selection.range, batch)?;
         }
         Ok(())
     }

@@ -29,6 +29,27 @@ const fn gathered(word: u64) -> u64 {
     (fours & 0x0FFF_FFFF) | ((fours & 0x0FFF_FFFF_0000_0000) >> 4)
 }
 
+/// Whether any signed number that ends within the word `now` is less than the one in the same place of `before`, or either is negative.
+/// `ends` has the highest bit of each byte that ends a number, in both words; the first byte begins one.
+const fn any_falls(now: u64, before: u64, ends: u64) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // The lowest bit of a number in zig-zag form is its sign.
+    let signs = ((ends >> 7) << 8 | 1) & (u64::MAX >> ends.leading_zeros());
+    // In the highest bit of each byte: how the seven bits below compare.
+    let at_least = ((now | HIGH) - (before & !HIGH)) & HIGH;
+    let at_most = ((before | HIGH) - (now & !HIGH)) & HIGH;
+    let equal = at_least & at_most;
+    let mut less = at_most & !at_least;
+    // The last byte of a number that differs decides: one that is less is carried up through those that are equal.
+    while less != 0 {
+        if less & ends != 0 {
+            return true;
+        }
+        less = (less << 8) & equal;
+    }
+    (now | before) & signs != 0
+}
+
 /// A reading position. Methods return `None` where the bytes end early or say what cannot be.
 #[derive(Debug, Clone)]
 pub(super) struct Reader<'a>(&'a [u8]);
@@ -102,6 +123,33 @@ impl<'a> Reader<'a> {
             }
         }
         Some(())
+    }
+
+    /// Whether of so many bucket counts none is less than the one in the same place of another list; both lists are passed over, if so.
+    /// False, too, where one is negative.
+    pub(super) fn no_count_falls(&mut self, other: &mut Self, mut count: usize) -> Option<bool> {
+        while count > 0 {
+            let ((mine, ends), (theirs, other_ends)) =
+                (self.word().unwrap_or_default(), other.word().unwrap_or_default());
+            let ended = ends.count_ones() as usize;
+            if ends == other_ends && (1..=count).contains(&ended) {
+                // The numbers lie alike in both words.
+                if any_falls(mine, theirs, ends) {
+                    return Some(false);
+                }
+                let bytes = 8 - ends.leading_zeros() as usize / 8;
+                self.skip(bytes)?;
+                other.skip(bytes)?;
+                count -= ended;
+            } else {
+                let (mine, theirs) = (self.int()?, other.int()?);
+                if mine < theirs || theirs < 0 {
+                    return Some(false);
+                }
+                count -= 1;
+            }
+        }
+        Some(true)
     }
 
     /// The next eight bytes, where there are so many, and the highest bit of each that ends a LEB128 number. Nearly all numbers are

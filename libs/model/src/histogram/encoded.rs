@@ -150,15 +150,17 @@ impl<'a> Reader<'a> {
             if count != before.count(size)? {
                 return Some(false);
             }
-            for _ in 0..count {
-                let grows = if of_floats == 0 {
-                    self.int()? >= before.int()?
-                } else {
-                    self.float()? >= before.float()?
-                };
-                if !grows {
-                    return Some(false);
+            let grows = if of_floats == 0 {
+                self.no_count_falls(&mut before, count)?
+            } else {
+                let mut grows = true;
+                for _ in 0..count {
+                    grows &= self.float()? >= before.float()?;
                 }
+                grows
+            };
+            if !grows {
+                return Some(false);
             }
         }
         Some(true)

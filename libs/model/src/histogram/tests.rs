@@ -161,4 +161,23 @@ proptest! {
             let _ = encoded.sparse();
         }
     }
+
+    /// A histogram continues another where no count is less; a negative count takes a closer look.
+    #[test]
+    fn counts_are_compared_bucket_by_bucket(
+        buckets in vec((prop_oneof![0i64..3, 60i64..70, 8_000i64..9_000, any::<i64>()], -1i64..3), 0..30),
+        negative in vec(0i64..200, 0..3),
+        falls in prop::bool::weighted(0.5),
+    ) {
+        let (before, now): (Vec<i64>, Vec<i64>) = buckets
+            .into_iter()
+            .map(|(count, more)| (count, count.saturating_add(if falls { more } else { more.max(0) })))
+            .unzip();
+        let encoded = |positive: &[i64]| {
+            let counts = Counts::Int { zero: 1, total: 9, positive: positive.to_vec(), negative: negative.clone() };
+            EncodedHistogram::from(&Histogram { counts, ..Histogram::default() })
+        };
+        let expected = before.iter().zip(&now).all(|(before, now)| now >= before && *before >= 0);
+        prop_assert_eq!(encoded(&now).continues(&encoded(&before)), expected);
+    }
 }

@@ -1,11 +1,10 @@
 //! Samples of a series as chunks: pure.
 
-use std::sync::Arc;
+use std::iter::Peekable;
 
 use bytes::Bytes;
 use narthex_block::{StoredFloats, StoredSamples};
 use narthex_chunk::{Encoding, Floats, HistogramState, encode_columns};
-use narthex_model::Histogram;
 use narthex_rpc::v1::Chunk;
 
 /// Most histograms of a chunk.
@@ -22,11 +21,10 @@ pub(super) fn encode(series: u32, samples: StoredSamples<'_>, chunks: &mut Vec<C
         chunks.push(chunk(series, Encoding::Columns, time, taken, data));
         (timestamps, floats) = (&timestamps[taken..], floats.from(taken));
     }
-    let mut rest: &[(i64, Arc<Histogram>)] = samples.histograms;
-    while !rest.is_empty() {
-        let (taken, data) = histogram_chunk(rest);
-        chunks.push(chunk(series, Encoding::Histograms, (rest[0].0, rest[taken - 1].0), taken, data));
-        rest = &rest[taken..];
+    let mut histograms = samples.histograms.iter().peekable();
+    while let Some((first, _)) = histograms.peek().copied() {
+        let (taken, last, data) = histogram_chunk(&mut histograms);
+        chunks.push(chunk(series, Encoding::Histograms, (first, last), taken, data));
     }
 }
 
@@ -48,26 +46,29 @@ fn chunk(series: u32, encoding: Encoding, time: (i64, i64), samples: usize, data
     }
 }
 
-fn histogram_chunk(samples: &[(i64, Arc<Histogram>)]) -> (usize, Vec<u8>) {
+/// Takes as many histograms as a chunk holds: how many, when the last one is, and the chunk.
+fn histogram_chunk<'a>(
+    histograms: &mut Peekable<impl Iterator<Item = (i64, &'a [u8])>>,
+) -> (usize, i64, Vec<u8>) {
     let mut state = HistogramState::default();
-    let mut taken = 0;
-    for (at, histogram) in samples.iter().take(CHUNK_HISTOGRAMS) {
-        let full = taken > 0 && state.data().len() >= HISTOGRAM_CHUNK_BYTES;
-        if full || state.append(*at, &histogram.to_bytes()).is_err() {
+    while let Some((at, form)) = histograms.peek() {
+        let full =
+            usize::from(state.samples()) >= CHUNK_HISTOGRAMS || state.data().len() >= HISTOGRAM_CHUNK_BYTES;
+        if full || state.append(*at, form).is_err() {
             break;
         }
-        taken += 1;
+        histograms.next();
     }
-    (taken.max(1), state.take())
+    (state.samples().into(), state.last_timestamp(), state.take())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, sync::Arc};
 
-    use narthex_block::OwnedSamples;
+    use narthex_block::{OwnedSamples, SampleBatch};
     use narthex_chunk::{MAX_COLUMN_SAMPLES, check_chunk};
-    use narthex_model::{Value, resolve};
+    use narthex_model::{Histogram, Value, resolve};
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
@@ -122,7 +123,7 @@ mod tests {
             let time = merged.as_samples().time_range().map(|time| (time.min.0, time.max.0));
             prop_assert_eq!(time, expected.keys().next().copied().zip(expected.keys().last().copied()));
             let mut chunks = Vec::new();
-            encode(7, (&merged).into(), &mut chunks);
+            encode(7, SampleBatch::from(&merged).slice(0..1).samples, &mut chunks);
             prop_assert!(chunks.iter().all(|chunk| chunk.series == 7));
             // Values are equal by their bits.
             prop_assert_eq!(decoded(&chunks), expected);
@@ -138,7 +139,7 @@ mod tests {
             histograms: Vec::new(),
         };
         let mut chunks = Vec::new();
-        encode(0, (&row).into(), &mut chunks);
+        encode(0, SampleBatch::from(&row).slice(0..1).samples, &mut chunks);
         assert_eq!(chunks.len(), 4);
         assert_eq!(chunks.iter().map(|chunk| chunk.samples as usize).sum::<usize>(), samples);
         assert_eq!(decoded(&chunks).len(), samples);
@@ -147,7 +148,7 @@ mod tests {
     #[test]
     fn no_samples_have_no_time_and_no_chunk() {
         let mut chunks = Vec::new();
-        encode(0, (&OwnedSamples::default()).into(), &mut chunks);
+        encode(0, SampleBatch::from(&OwnedSamples::default()).slice(0..1).samples, &mut chunks);
         assert!(chunks.is_empty());
         assert_eq!(OwnedSamples::default().as_samples().time_range(), None);
     }

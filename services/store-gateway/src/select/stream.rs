@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use narthex_block::OwnedSamples;
+use narthex_block::{OwnedSamples, SampleBatch};
 use narthex_model::Labels;
 use narthex_rpc::{
     SelectStream,
@@ -179,7 +179,8 @@ impl Sender {
                 [run] => encode(run.series, run.samples(), &mut chunks),
                 [first, ..] => {
                     let rows = runs.iter().map(|run| run.samples().to_owned()).collect();
-                    encode(first.series, (&OwnedSamples::merged(rows)).into(), &mut chunks);
+                    let merged = SampleBatch::from(&OwnedSamples::merged(rows));
+                    encode(first.series, merged.slice(0..1).samples, &mut chunks);
                 }
             }
             for chunk in chunks.drain(..) {
