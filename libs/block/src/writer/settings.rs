@@ -47,8 +47,9 @@ impl Default for WriterSettings {
             row_group_rows: 256 << 10,
             label_page_rows: 8 << 10,
             sample_page_rows: 1024,
-            // 2 % more bytes than with 1 MiB, and an eighth of the work where one series is wanted.
-            sample_page_bytes: 128 << 10,
+            // A mini-batch. 6 % more bytes than with 1 MiB, and far less work: it stays in the nearest caches where all is read, and little
+            // else is decoded where one series is wanted.
+            sample_page_bytes: 32 << 10,
             dictionary_bytes: 1 << 20,
             zstd_level: 6,
         }
