@@ -201,7 +201,7 @@ pub(super) fn convert(data: SeriesData, Form { keep_stale, totals_only }: Form) 
         let mut keep = histograms.iter().map(|(_, histogram)| !is_stale(histogram.sum()));
         starts.histograms.retain(|_| keep.next().unwrap_or(true));
     }
-    if !keep_stale && values.iter().any(|value| is_stale(*value)) {
+    if !keep_stale && any_is_stale(&values) {
         let mut keep = values.iter().map(|value| !is_stale(*value));
         timestamps.retain(|_| keep.next().unwrap_or(true));
         values.retain(|value| !is_stale(*value));
@@ -213,6 +213,11 @@ pub(super) fn convert(data: SeriesData, Form { keep_stale, totals_only }: Form) 
         kept.map(|(time, histogram)| (*time, Arc::new(FloatHistogram::from(histogram.sparse())))).collect()
     };
     Series { labels, drop_name: false, times: timestamps, values, histograms, starts }
+}
+
+/// Whether a value is a stale marker, many looked at without a branch.
+fn any_is_stale(values: &[f64]) -> bool {
+    values.chunks(64).any(|some| some.iter().fold(false, |any, value| any | is_stale(*value)))
 }
 
 struct Walk<'a> {

@@ -15,6 +15,7 @@ mod functions;
 mod leaf;
 mod load;
 mod notes;
+mod pace;
 mod parallel;
 mod prepare;
 mod selector;

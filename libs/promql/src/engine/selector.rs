@@ -12,6 +12,7 @@ use super::{
     functions::extended,
     leaf::{self, Leaf},
     load::Series,
+    pace::Place,
 };
 use crate::{
     ast::{At, MatrixSelector, VectorSelector},
@@ -127,10 +128,10 @@ impl InstantLeaf {
     pub(super) fn evaluate(self, series: &Series, steps: Steps, column: &mut Column) {
         let Self { view, lookback, pick } = self;
         // How many samples lie at or before the reference time; it never falls.
-        let (mut floats, mut histograms) = (0, 0);
+        let (mut floats_place, mut histograms) = (Place::default(), 0);
         for at in 0..steps.count {
             let reference = view.reference(steps.time(at));
-            floats += series.times[floats..].iter().take_while(|time| **time <= reference).count();
+            let floats = floats_place.advance(&series.times, reference);
             histograms +=
                 series.histograms[histograms..].iter().take_while(|(time, _)| *time <= reference).count();
             let float = floats.checked_sub(1).map(|last| (series.times[last], series.values[last]));

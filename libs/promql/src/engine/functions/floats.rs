@@ -12,6 +12,7 @@ use super::{
 use crate::{
     engine::{
         column::{Column, Steps},
+        pace::Place,
         selector::View,
         stats::Stats,
     },
@@ -105,18 +106,13 @@ impl Sweep {
         mut value: impl FnMut(Span) -> Option<f64>,
     ) {
         let times = floats.times;
-        let (mut from, mut to) = (0, 0);
+        let (mut first, mut last) = (Place::default(), Place::default());
         for at in 0..self.steps.count {
             let time = self.steps.time(at);
             let end = self.view.reference(time);
             let start = end.saturating_sub(self.range);
-            while from < times.len() && times[from] <= start {
-                from += 1;
-            }
-            to = to.max(from);
-            while to < times.len() && times[to] <= end {
-                to += 1;
-            }
+            let from = first.advance(times, start);
+            let to = last.advance(times, end).max(from);
             if from < to {
                 stats.count(time, to - from);
                 if let Some(value) = value(Span { from, to, start, end }) {
@@ -166,9 +162,7 @@ impl Sweep {
 
     fn change(self, kind: Kind, floats: Floats<'_>, column: &mut Column, stats: &mut Stats) {
         let Floats { times, values } = floats;
-        let is_drop = |at: &usize| values[*at] < values[*at - 1];
-        let drops: Vec<usize> =
-            if kind.counter { (1..values.len()).filter(is_drop).collect() } else { Vec::new() };
+        let drops = if kind.counter { drops(values) } else { Vec::new() };
         let (mut passed, mut extrapolation) = (0, Extrapolation::new(kind));
         self.each(floats, column, stats, |span| {
             let Span { from, to, start, end } = span;
@@ -248,6 +242,22 @@ impl Sweep {
             Some(if mean { sum / count + error / count } else { sum })
         });
     }
+}
+
+/// The places of values that are less than the one before.
+fn drops(values: &[f64]) -> Vec<usize> {
+    /// Counters seldom fall, so many pairs are compared without a branch.
+    const AT_ONCE: usize = 32;
+    let mut drops = Vec::new();
+    for start in (1..values.len()).step_by(AT_ONCE) {
+        let end = (start + AT_ONCE).min(values.len());
+        let (before, now) = (&values[start - 1..end - 1], &values[start..end]);
+        let falls = |any: bool, (before, now): (&f64, &f64)| any | (now < before);
+        if before.iter().zip(now).fold(false, falls) {
+            drops.extend((start..end).filter(|at| values[*at] < values[*at - 1]));
+        }
+    }
+    drops
 }
 
 /// The exact sum of a window that slides, in two floats; none while they cannot hold it.
