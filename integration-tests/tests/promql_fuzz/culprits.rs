@@ -57,6 +57,8 @@ impl When {
 #[derive(Debug, Clone)]
 pub(crate) struct Culprit {
     pub(crate) expr: Expr,
+    /// The first time that it is evaluated for, in milliseconds.
+    pub(crate) start: i64,
     pub(crate) expected: Answer,
     /// Our answers: of our operands, and of the reference's where they are known.
     pub(crate) found: Vec<Answer>,
@@ -92,7 +94,8 @@ impl Fuzz<'_> {
         let whole = parse(query).ok().and_then(|expr| Engine::resolve(&expr, start, end, step).ok());
         let Some(whole) = whole else {
             let (expr, found) = (parse("0")?, vec![found.clone()]);
-            let culprits = vec![Culprit { expr, expected: expected.clone(), found, largest: 0.0 }];
+            let culprits =
+                vec![Culprit { expr, start: start.0, expected: expected.clone(), found, largest: 0.0 }];
             return Ok(Findings { culprits, unknown: false });
         };
         self.look(whole, when, expected.clone(), found.clone()).await
@@ -136,7 +139,8 @@ impl Fuzz<'_> {
             }
             if !is_explained {
                 let found = [found].into_iter().chain(again).collect();
-                findings.culprits.push(Culprit { expr, expected, found, largest });
+                let start = when.steps().0.0;
+                findings.culprits.push(Culprit { expr, start, expected, found, largest });
             }
             Ok(findings)
         }

@@ -10,7 +10,7 @@ mod notes;
 use narthex_integration_tests::compare_answers::Answer;
 use narthex_promql::{
     Expr,
-    ast::{AggregateOp, BinaryOp, ExprKind},
+    ast::{AggregateOp, At, BinaryOp, ExprKind},
 };
 
 pub(crate) use self::forms::same_but_names;
@@ -35,7 +35,9 @@ enum Explains {
     Notes(fn(query: &str, expected: &mut Answer, found: &mut Answer)),
     /// An operation, and the difference that it may have.
     Operation(fn(&Expr) -> bool, Form),
-    /// The same, of a difference that the greatest of the operands bounds.
+    /// An operation that is evaluated from a time on, whatever it answers.
+    From(fn(&Expr, i64) -> bool),
+    /// An operation, and a difference that the greatest of the operands bounds.
     Rounding(fn(&Expr) -> bool, fn(&Answer, &Answer, f64) -> bool),
 }
 
@@ -47,6 +49,7 @@ impl Rule {
     pub(crate) fn explains(&self, culprit: &Culprit) -> bool {
         match self.explains {
             Explains::Notes(_) => false,
+            Explains::From(is) => is(&culprit.expr, culprit.start),
             Explains::Operation(is, form) => {
                 let has_form = |found| form(&culprit.expected, found) && is(&culprit.expr);
                 culprit.found.iter().any(has_form)
@@ -92,6 +95,20 @@ const fn rounding(
     form: fn(&Answer, &Answer, f64) -> bool,
 ) -> Rule {
     Rule { name, change, since: NEVER, explains: Explains::Rounding(is, form) }
+}
+
+/// Whether a subquery at a fixed time begins with this very time, and asks for another fixed time.
+fn begins_now(expr: &Expr, start: i64) -> bool {
+    expr.children().into_iter().any(|child| match &child.unwrapped().kind {
+        ExprKind::Subquery(subquery) => {
+            let (Some(At::Time(at)), Some(step)) = (subquery.at, &subquery.step) else { return false };
+            let (step, open) = (step.millis(), at - subquery.offset.millis() - subquery.range.millis());
+            step > 0
+                && (open.div_euclid(step) + 1) * step == start
+                && subquery.expr.to_string().contains(" @ ")
+        }
+        _ => false,
+    })
 }
 
 /// The name of a function that is called.
@@ -231,6 +248,12 @@ pub(crate) const RULES: &[Rule] = &[
         totals, forms::less),
     operation("subqueries at a fixed time", "#19187: subqueries are never taken for the same at all steps", (3, 14),
         |expr| has_subquery(expr) && expr.to_string().contains(" @ "), forms::more),
+    Rule {
+        name: "fixed times in subqueries at one",
+        change: "a selector with @ is looked for at another time where the subquery around it has one too and begins with the time of the query",
+        since: NEVER,
+        explains: Explains::From(begins_now),
+    },
     rounding("logarithms of nearly one", "Go adds the exponent to the logarithm of a half and more, with its rounding",
         |expr| function(expr) == "log2", |expected, found, _| forms::within(expected, found, |_, _| 4e-16)),
     operation("doubled overflow", "Go's sinh and cosh take half of an exponential, which overflows first", NEVER,
