@@ -23,6 +23,9 @@ pub struct BatchLimits {
     pub samples: u64,
 }
 
+/// Floats that room is made for before a batch is read.
+const MOST_ROOM: usize = 1 << 20;
+
 impl Default for BatchLimits {
     fn default() -> Self {
         Self { bytes: 8 << 20, samples: 1 << 19 }
@@ -72,8 +75,9 @@ impl SampleReader {
         let fetched = fetch(reader.store(), reader.path(), wanted, &mut self.selection.budget).await?;
         self.fetched.merge(fetched);
         let rows = &self.selection.rows[self.next..end];
+        // What rows say of themselves takes no more than that before it is seen to be true.
         let floats = |stored: fn(&SelectedRow) -> bool| -> usize {
-            rows.iter().filter(|row| stored(row)).map(|row| row.floats as usize).sum()
+            rows.iter().filter(|row| stored(row)).map(|row| row.floats as usize).sum::<usize>().min(MOST_ROOM)
         };
         let (decimals, doubles) = (floats(|row| row.exponent >= 0), floats(|row| row.exponent < 0));
         let mut batch = SampleBatch::with_capacity(rows.len(), decimals, doubles);
