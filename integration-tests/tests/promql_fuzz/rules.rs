@@ -1,8 +1,8 @@
 //! Differences that changes in Prometheus after the reference's version explain, and the few that are none of meaning.
 //!
 //! A rule on operations explains an operation that answers differently though its operands are the same, and says which form the
-//! difference must have; a rule on notes takes out of both answers' notes what its change explains. Nothing else is forgiven. What we
-//! answer instead is pinned by scenario files of `libs/promql`.
+//! difference must have, or from which time on it must be evaluated; a rule on notes takes out of both answers' notes what its change
+//! explains. Nothing else is forgiven. What we answer instead is pinned by scenario files of `libs/promql`.
 
 mod forms;
 mod notes;

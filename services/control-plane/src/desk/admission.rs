@@ -101,11 +101,14 @@ impl Desk {
 
     /// Members that hold entries of the log and are not on record yet.
     pub(crate) fn newly_joined(&self) -> Option<NodeId> {
+        // One lock after the other: holding both, in whichever order, could wait for a writer that waits for the other.
+        let holding: Vec<NodeId> = {
+            let metrics = self.raft.metrics();
+            let metrics = metrics.borrow();
+            let holding = metrics.replication.iter().flatten().filter(|(_, matched)| matched.is_some());
+            holding.map(|(id, _)| *id).chain([self.id]).collect()
+        };
         let view = self.machine.view();
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow();
-        let holding = metrics.replication.iter().flatten().filter(|(_, matched)| matched.is_some());
-        let mut holding = holding.map(|(id, _)| *id).chain([self.id]);
-        holding.find(|id| !view.state.joined.contains(id))
+        holding.into_iter().find(|id| !view.state.joined.contains(id))
     }
 }

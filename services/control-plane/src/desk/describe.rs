@@ -9,7 +9,7 @@ use crate::state::State;
 impl Desk {
     pub(super) fn describe(&self, term: u64) -> String {
         let heartbeats = self.heartbeats(term);
-        let view = self.machine.view();
+        let joined = self.machine.view().state.joined.clone();
         let nodes: Vec<Value> = {
             let metrics = self.raft.metrics();
             let metrics = metrics.borrow();
@@ -21,12 +21,13 @@ impl Desk {
                     "node": id,
                     "address": node.addr,
                     "role": if *id == self.id { "leader" } else if voters.contains(id) { "follower" } else { "learner" },
-                    "on_record": view.state.joined.contains(id),
+                    "on_record": joined.contains(id),
                     "log_index": matched.get(id).and_then(|log| log.map(|log| log.index)),
                 })
             };
             membership.nodes().map(node).collect()
         };
+        let view = self.machine.view();
         let description = json!({
             "revision": view.state.revision,
             "state_version": view.state.version,
